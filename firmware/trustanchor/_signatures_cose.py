@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""What signatures.py does for bundles: COSE algorithms, and keys checked before they are used.
+
+Depends on: errors, signatures; rsa, rsa_pss, ecdsa, hss when a key of that kind comes.
+Heap: 1 KB from a .mpy file.
+"""
+
+from .errors import MalformedError, UnsupportedError
+from .signatures import (
+    EC_KEY,
+    ES256,
+    HSS_LMS,
+    PS256,
+    RSA,
+    curve_bits,
+    parts_of,
+    verifying_ecdsa,
+)
+
+
+def verifying(alg, public_key, message, signature, table):
+    """Generator: see signatures.verify_cose."""
+    if alg == HSS_LMS:
+        from . import hss
+
+        return (yield from hss.verifying(public_key, message, signature))
+    parameters, key = _parts_for(alg, public_key)
+    if alg == ES256:
+        if len(signature) != 64:
+            return False
+        numbers = (int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+        return (
+            yield from verifying_ecdsa(parameters, key, public_key, 256, message, numbers, table)
+        )
+    from . import rsa, rsa_pss
+
+    n, e = rsa.key_of(key)
+    return (yield from rsa_pss.verifying(n, e, 256, 256, 32, message, signature))
+
+
+def check_cose_key(alg, public_key):
+    """See signatures.check_cose_key."""
+    if alg == HSS_LMS:
+        from . import hss
+
+        hss.check_key(public_key)
+        return
+    _, key = _parts_for(alg, public_key)
+    if alg == ES256:
+        from . import ecdsa
+
+        ecdsa.point_of(ecdsa.curve(256), key)
+    else:
+        from . import rsa
+
+        rsa.key_of(key)
+
+
+def _parts_for(alg, public_key):
+    """Return (parameters, key) of the SPKI of a key for this algorithm, and no other."""
+    if alg not in (ES256, PS256):
+        raise UnsupportedError("sig.unsupported", alg)
+    family, parameters, key = parts_of(public_key)
+    # RFC 9053 section 2.1 leaves the curve of ES256 open; RFC 9864 and this profile do not.
+    if alg == ES256 and (family != EC_KEY or curve_bits(parameters) != 256):
+        raise MalformedError("sig.key_malformed", "ES256")
+    if alg == PS256 and (family != RSA or parameters is not None):
+        raise MalformedError("sig.key_malformed", "PS256")
+    return parameters, key

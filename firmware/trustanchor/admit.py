@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""The second half of an update: the signers are known, now the whole state is looked at.
+
+    state = yield from reading(source)                      # it parses and keeps its rules
+    new = next_record(record, state, authority, backup)     # what the record will say
+    yield from checking_revert(old, state, record, new)     # may a server take it back?
+
+A module of its own because a small heap does not hold it beside what has verified signatures.
+
+Depends on: bundle, compat, errors, limits, record, rules, state; certificate for intermediates,
+signatures for the keys of anchors.
+Heap: 4 KB from a .mpy file.
+"""
+
+from .compat import forget, tidy
+from .errors import MalformedError, TrustError, UpdateError
+from .limits import RETIRED_PINS
+from .state import SERVER_AUTH
+
+_OVERRIDE = "revert"
+
+
+def reading(source):
+    """Generator: U16, the whole state and its rules S1 to S5; returns the Bundle.
+
+    What a step has loaded is gone before the next one loads its own.
+    """
+    from .bundle import parse
+
+    tidy()
+    state = parse(source)
+    tidy()
+    for number in range(len(state.anchors)):
+        _check_anchor(number, state.anchors)  # one in RAM at a time
+        yield
+    forget("rsa", "signatures")
+    if len(state.intermediates):
+        yield from _reading_intermediates(state.intermediates)
+        forget("certificate", "asn1_time")
+    tidy()
+    from .rules import check
+
+    check(state)
+    _check_probes(state)
+    return state
+
+
+def _check_anchor(number: int, anchors) -> None:
+    """S2: it parses, and stands once."""
+    from . import signatures
+
+    anchor = anchors[number]
+    try:
+        signatures.check_key(anchor.spki)
+    except TrustError as error:
+        raise MalformedError("bundle.anchor", "%d %s" % (number, error.code))
+    # Only those that follow: nearly always none, so that nothing is read twice.
+    for other in anchors.find(anchor.name, number):
+        if other.spki == anchor.spki:
+            raise MalformedError("bundle.anchor_repeated", number)
+
+
+def _reading_intermediates(intermediates):
+    """Generator: S3, each is a certificate."""
+    from .certificate import Certificate
+
+    for number, der in enumerate(intermediates):
+        try:
+            Certificate(der)
+        except TrustError as error:
+            raise MalformedError("bundle.intermediate", "%d %s" % (number, error.code))
+        yield
+
+
+def _check_probes(state) -> None:
+    """S5: a trial of the state can be confirmed."""
+    for probe in state.probes:
+        if probe.host is None or probe.host[:1] == "*":
+            raise MalformedError("bundle.probe", probe.service)
+        service = state.find_service(probe.service, probe.host)
+        if service.purpose != SERVER_AUTH or not service.enforce:
+            raise MalformedError("bundle.probe", probe.service)
+    if state.is_partial or state.never_reverts:
+        return
+    probed = [probe.service for probe in state.probes]
+    for service in state.services:
+        if service.purpose == SERVER_AUTH and service.enforce and service.name not in probed:
+            raise MalformedError("bundle.probe_missing", service.name)
+
+
+def next_record(record, state, authority: bytes, backup: bytes):
+    """The record once state is active (U15)."""
+    from .record import Record, retired_entry
+    from .rules import may_retire
+
+    floor = state.issued_at
+    retired = ()
+    holds = ()
+    if record is not None:
+        if state.epoch == record.epoch:
+            floor = max(record.floor, floor)
+            retired = record.retired
+            holds = record.holds
+        else:
+            listed = set()
+            for pin_set in state.pin_sets:
+                for pin in pin_set.pins:
+                    listed.add(retired_entry(pin_set.name, pin.spki_sha256))
+            retired = tuple(entry for entry in record.retired if entry not in listed)
+    could_be = set(retired)
+    for name, spki_sha256 in may_retire(state):
+        could_be.add(retired_entry(name, spki_sha256))
+    if len(could_be) > RETIRED_PINS:
+        raise UpdateError("update.retired_full", len(could_be))
+    return Record(
+        state.epoch,
+        state.sequence,
+        authority,
+        backup,
+        state.payload_digest,
+        floor=floor,
+        retired=retired,
+        holds=holds,
+        generation=0 if record is None else record.generation,
+    )
+
+
+def checking_revert(old, state, record, new):
+    """Generator: U14, a state that takes trust away must not be taken back by a server."""
+    if state.never_reverts:
+        return
+    if new.epoch != record.epoch:
+        raise UpdateError("update.revert_rule", "epoch")
+    if _OVERRIDE in state.overrides:
+        return
+    if (new.authority, new.backup) != (record.authority, record.backup):
+        raise UpdateError("update.revert_rule", "signers")
+    for at in range(0, len(state.denied), 32):
+        if not old.is_denied(state.denied[at : at + 32]):
+            raise UpdateError("update.revert_rule", "denied")
+    _check_pins_kept(old, state)
+    for anchor in old.anchors:
+        if not _is_kept(anchor, state.anchors):
+            raise UpdateError("update.revert_rule", "anchor")
+        yield
+
+
+def _check_pins_kept(old, state) -> None:
+    for pin_set in old.pin_sets:
+        new_set = state.pin_set(pin_set.name)
+        new_pins = {} if new_set is None else {pin.spki_sha256: pin for pin in new_set.pins}
+        for pin in pin_set.pins:
+            new_pin = new_pins.get(pin.spki_sha256)
+            if new_pin is None or not _covers(new_pin.not_before, new_pin.not_after, pin):
+                raise UpdateError("update.revert_rule", "pin " + pin_set.name)
+    services = {service.name: service for service in state.services}
+    for service in old.services:
+        new_service = services.get(service.name)
+        if new_service is not None and (
+            new_service.mode != service.mode or new_service.pin_set != service.pin_set
+        ):
+            raise UpdateError("update.revert_rule", "service " + service.name)
+
+
+def _covers(first, last, pin) -> bool:
+    return _at_most(first, pin.not_before) and _at_least(last, pin.not_after)
+
+
+def _at_most(bound, old) -> bool:
+    """A new lower bound that excludes nothing the old one allowed."""
+    return bound is None or (old is not None and bound <= old)
+
+
+def _at_least(bound, old) -> bool:
+    return bound is None or (old is not None and bound >= old)
+
+
+def _is_kept(anchor, anchors) -> bool:
+    """Whether an anchor with this name and key is still there and speaks for no less."""
+    for other in anchors.find(anchor.name):
+        if other.spki != anchor.spki:
+            continue
+        return (
+            (
+                other.hosts is None
+                or (anchor.hosts is not None and set(anchor.hosts) <= set(other.hosts))
+            )
+            and not anchor.purposes & ~other.purposes
+            and _at_most(other.trust_from, anchor.trust_from)
+            and _at_least(other.trust_until, anchor.trust_until)
+            and _at_least(other.distrust_leaf_after, anchor.distrust_leaf_after)
+            and (
+                other.name_constraints is None or other.name_constraints == anchor.name_constraints
+            )
+            and _at_least(other.path_len, anchor.path_len)
+        )
+    return False

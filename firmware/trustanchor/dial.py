@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""TCP connections that are being opened, without blocking; for Context.connect and asyncio.
+
+    for sock in dialling("example.net", 443, timeout_s=30):
+        if sock is None: ...                # not yet: wait a little
+    ... sock is connected ...
+
+Let go of after every connect: nothing of it is needed while a chain is judged.
+
+Depends on: compat, errors.
+Heap: about 1 KB from a .mpy file, only while a connection is opened.
+"""
+
+import select
+import socket
+from errno import EINPROGRESS
+
+from .compat import ticks_diff, ticks_ms
+from .errors import Refused
+
+POLL_S = 0.005  # how often a connection being opened is looked at
+
+
+def dialling(host, port, timeout_s):
+    """Yield None while connecting, then the connected socket, once. Raises Refused net.*."""
+    started = ticks_ms()
+    try:
+        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    except OSError as error:
+        raise Refused("net.dns", error.errno)
+    number = None
+    for family, kind, protocol, _, address in found:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setblocking(False)
+            try:
+                sock.connect(address)
+            except OSError as error:
+                if error.errno != EINPROGRESS:
+                    raise
+            poller = select.poll()
+            poller.register(sock, select.POLLOUT)
+            while not (ready := poller.poll(0)):
+                if ticks_diff(ticks_ms(), started) >= timeout_s * 1000:
+                    raise Refused("net.timeout")
+                yield None
+            if ready[0][1] & (select.POLLERR | select.POLLHUP):
+                sock.recv(1)  # raises what went wrong
+                raise OSError(0)
+        except Refused:
+            sock.close()
+            raise
+        except OSError as error:
+            sock.close()
+            number = error.errno
+            continue
+        yield sock
+        return
+    raise Refused("net.unreachable", number)

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MIT
+"""How a bundle gets onto the flash: staged, decided, named by the record, and only then counted.
+
+    1. stage     the one file that unverified bytes are confined to
+    2. accept    update.py decides over the staged bytes; a refusal leaves all as it was
+    3. rename    the stage becomes the slot of its digest, which nothing names yet
+    4. record    both copies; from here the new state loads
+    5. tidy      slots the record no longer names
+
+These are the parts of store.Store that a boot does not need. Deciding takes seconds on a board, so
+it is cut into slices and connections go on meanwhile; only rename and record need the lock.
+
+Depends on: compat, copies, errors, limits, store.
+Heap: 2.6 KB from a .mpy file, and what update.py needs.
+"""
+
+import os
+
+from .compat import collect_every, const, forget, recover
+from .copies import check_filesystem, listed, make_folder, remove
+from .errors import StoreError, TrustError
+from .limits import BUNDLE_BYTES
+
+_ENOSPC = const(28)
+_GARBAGE_BYTES = const(512)  # for collect_every(): what is loaded lies close together
+# Code that only a state and a verdict need; the next one loads it again.
+_VERDICT = (
+    "policy", "pins", "path", "leaf", "identity", "constraints", "certificate", "bundle",
+    "anchors", "names", "oid", "asn1_time",
+)  # fmt: skip
+# Code that nothing but an update needs; the heap has it back afterwards.
+_ONLY_HERE = ("update", "admit", "rules", "authority", "cose", "_signatures_cose", "hss")
+_PIECE = const(512)  # bytes copied at a time
+# What an update writes besides the bundle: record, folder and slot names, each beside the old.
+_SPARE_BYTES = const(16384)
+
+
+def provisioning(store, source):
+    """Generator: the first state, and only where no record ever was."""
+    check_filesystem(store.root)
+    try:
+        store.read_record()
+    except StoreError as error:
+        if error.code != "store.unprovisioned":
+            raise
+    else:
+        raise StoreError("store.provisioned")
+    store.record = None
+    yield from _installing(store, source)
+
+
+def installing(store, source):
+    """Generator: yields None between slices of work, without the lock."""
+    check_filesystem(store.root)
+    if store.record is None:
+        store.record = store.read_record()
+    yield from _installing(store, source)
+
+
+def _installing(store, source):
+    if store.is_installing:
+        raise StoreError("store.busy")
+    store.is_installing = True
+    stage = store.root + "/stage"
+    forget(*_VERDICT)
+    before = collect_every(_GARBAGE_BYTES)
+    try:
+        make_folder(store.root)
+        if not isinstance(source, str):  # else a tool on the cable has put it there
+            _stage(store, source, stage)
+        is_done = False
+        while not is_done:
+            record = store.record
+            new, digest = yield from _deciding(store, record, stage)
+            _check_slot(store, record, digest)
+            with store.lock:
+                # A handshake may have retired a pin meanwhile: then it is decided once more.
+                if store.record is record:
+                    os.rename(stage, store.slot(digest))
+                    _commit(store, record, new)
+                    is_done = True
+    except OSError as error:
+        _discard(store, stage)
+        full = error.args[0] == _ENOSPC
+        raise StoreError("store.no_space" if full else "store.write_failed", "slot")
+    except TrustError:
+        _discard(store, stage)
+        raise
+    except MemoryError:
+        recover()
+        _discard(store, stage)
+        raise StoreError("store.no_memory")
+    finally:
+        store.is_installing = False
+        collect_every(before)
+
+
+def _deciding(store, record, stage):
+    opened, file = store.source(stage)
+    if opened is None:
+        raise StoreError("store.no_stage")
+    files = [file]
+    try:
+        return (
+            yield from store.rules().accepting(
+                record, _loaded(store, record, files), opened, store.clock.now(), store
+            )
+        )
+    finally:
+        for file in files:
+            file.close()
+        forget(*_ONLY_HERE)
+
+
+def _check_slot(store, record, digest) -> None:
+    # Slots are named by 8 bytes of their digest: signers can find two bundles that share them.
+    for other in () if record is None else (record.active, record.fallback, record.trial):
+        if other and other != digest and store.slot(other) == store.slot(digest):
+            raise StoreError("store.slot_taken")
+
+
+def _commit(store, record, new) -> None:
+    # What was learned since the last write is in RAM alone.
+    if store.local is not None and new.epoch == record.epoch:
+        new = new.but(holds=store.local.holds)
+    if not store.write(new):
+        # It may be on flash all the same; then the next boot has the new state, whole.
+        store.record = record
+        raise StoreError("store.write_failed", "record")
+    store.adopt()
+    _tidy(store)
+
+
+def _loaded(store, record, files) -> list:
+    """Return the first fields of the states in force: who signed them and what they are.
+
+    All that deciding needs of them, and little heap; files takes what is to be closed.
+    """
+    loaded = []
+    for digest in (record.active, record.trial) if record is not None else ():
+        source, file = store.source(store.slot(digest)) if digest else (None, None)
+        if source is None:
+            continue
+        files.append(file)
+        try:
+            found = store.prefix(source)
+        except TrustError:
+            continue
+        if found.payload_digest == digest:
+            loaded.append(found)
+    return loaded
+
+
+def _stage(store, source, stage) -> None:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        from io import BytesIO
+
+        source = BytesIO(source)
+    _make_room(store)
+    total = 0
+    with open(stage, "wb") as file:
+        while True:
+            piece = source.read(_PIECE)
+            if not piece:
+                break
+            total += len(piece)
+            if total > BUNDLE_BYTES:
+                raise StoreError("bundle.too_large", total)
+            file.write(piece)
+
+
+def _make_room(store) -> None:
+    """A download goes into the inactive slot: tables, then the fallback, give way to it."""
+    record = store.record
+    if record is None or not _is_short(store):
+        return
+    store._tables = None
+    remove(store.root + "/tables")
+    if not store._dirty:  # else a record that seemed lost may be there and name one of them
+        _tidy(store)  # what a power cut, or a trial before the last, has left
+    if record.fallback and _is_short(store) and _is_active_there(store, record):
+        remove(store.slot(record.fallback))
+
+
+def _is_active_there(store, record) -> bool:
+    """True unless it is the fallback that this device lives on."""
+    source, file = store.source(store.slot(record.active))
+    if source is None:
+        return False
+    try:
+        return store.prefix(source).payload_digest == record.active
+    except TrustError:
+        return False
+    finally:
+        file.close()
+
+
+def _is_short(store) -> bool:
+    block, _, _, free = os.statvfs(store.root)[:4]
+    return block * free < BUNDLE_BYTES + _SPARE_BYTES
+
+
+def _discard(store, path) -> None:
+    try:
+        remove(path)
+    except OSError as error:
+        store.problem = ("store.write_failed", path, error.args[0])
+
+
+def _tidy(store) -> None:
+    """Remove slots the record does not name; they count for nothing but space."""
+    record = store.record
+    digests = (record.active, record.fallback, record.trial)
+    named = [store.slot(digest) for digest in digests if digest]
+    for name in os.listdir(store.root):
+        path = store.root + "/" + name
+        if len(name) == 16 and path not in named:
+            _discard(store, path)
+
+
+def erase(store) -> None:
+    store.state = store.local = store.record = None
+    # Records last: until both are gone the device is lost, and never looks unprovisioned.
+    for name in listed(store.root):
+        if name != "record":
+            remove(store.root + "/" + name)
+    for copy in store.copies:
+        copy.erase()

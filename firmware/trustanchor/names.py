@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: MIT
+"""Names: what a certificate presents, what we asked for, and whether two names are one.
+
+Hosts follow RFC 9525: only the subjectAltName counts, never the CN; a wildcard is the whole
+left-most label and stands for one label; an IP address matches an iPAddress, never a dNSName.
+Distinguished names follow RFC 5280 section 7.1.
+
+    reference = parse_reference("broker.example.net")      # or "192.0.2.1", "2001:db8::1"
+    presented_matches(leaf.san, reference)
+    same_name(leaf.issuer, anchor.name)
+
+Depends on: compat, limits, der, errors.
+Heap: 3.1 KB from a .mpy file; short copies of the names that are compared.
+"""
+
+from . import limits
+from .compat import const, sha256
+from .der import OID, SEQUENCE, SET, Reader
+from .errors import MalformedError, PathError
+
+# GeneralName, RFC 5280 section 4.2.1.6, as context tags.
+TAG_DNS = const(0x82)
+TAG_DIRECTORY = const(0xA4)
+TAG_IP = const(0x87)
+# otherName, rfc822Name, dNSName, x400Address, directoryName, ediPartyName, URI, iPAddress,
+# registeredID: every tag there is.
+_GENERAL_NAMES = b"\xa0\x81\x82\xa3\xa4\xa5\x86\x87\x88"
+
+# String types whose characters are compared, not their bytes.
+_UTF8 = const(0x0C)
+_FOLDED = b"\x0c\x13\x16"  # UTF8String, PrintableString, IA5String
+
+_LETTERS = b"abcdefghijklmnopqrstuvwxyz0123456789-_."
+_HYPHEN = const(0x2D)
+_STAR = const(0x2A)
+
+
+class Reference:
+    """The host we asked for: text in lower case, and dns or ip as bytes, the other None."""
+
+    def __init__(self, text: str, dns: "bytes | None", ip: "bytes | None"):
+        self.text = text
+        self.dns = dns
+        self.ip = ip
+
+
+def parse_reference(host: str) -> "Reference":
+    """Return what a certificate must present for host; refuses with name.reference.
+
+    IP literals come first and strictly (four decimal numbers without leading zeros; RFC 4291
+    section 2.2 without brackets or zone). Everything else is a DNS name in A-labels; its case and
+    one trailing dot mean nothing and are dropped. What ends in a number but is no address
+    ("192.168.1", "010.0.0.1") is refused, because resolvers would take it for one.
+    """
+    name = _ascii(host).lower()
+    text = name.decode()
+    ip = _parse_ipv6(name) if b":" in name else _parse_ipv4(name)
+    if ip is not None:
+        return Reference(text, None, ip)
+    if name[-1:] == b".":
+        text, name = text[:-1], name[:-1]
+    if not is_host_name(name):
+        raise PathError("name.reference", host)
+    return Reference(text, name, None)
+
+
+def is_host_name(name: bytes) -> bool:
+    """Return whether name, in lower case, is a DNS name of A-labels, without a trailing dot.
+
+    The underscore is no letter of RFC 1123 but real names have it; Go and webpki take it.
+    """
+    # What is left of a name without these letters, in C: a leaf may have hundreds of names.
+    if not 1 <= len(name) <= 253 or name.strip(_LETTERS):
+        return False
+    label = b""
+    for label in name.split(b"."):
+        if not 1 <= len(label) <= 63 or label[0] == _HYPHEN or label[-1] == _HYPHEN:
+            return False
+    return not label.isdigit()
+
+
+def presented_matches(san: "memoryview | None", reference: "Reference") -> bool:
+    """Return whether a SAN presents the reference; every entry is read, whichever matches.
+
+    Refuses with cert.san. A dNSName that no host can have (a NUL, a byte above 7F, a partial
+    wildcard) is passed over: it equals no reference.
+    """
+    if san is None:
+        return False
+    found = False
+    for tag, presented in general_names(san):
+        if tag == TAG_DNS and reference.dns is not None:
+            found = _dns_matches(presented, reference.dns) or found
+        elif tag == TAG_IP and reference.ip is not None:
+            found = presented == reference.ip or found
+    return found
+
+
+def general_names(san: memoryview):
+    """Yield (tag, contents) of each GeneralName; refuses with cert.san, cert.too_many_names."""
+    names = Reader(san).enter(SEQUENCE)
+    count = 0
+    while names.more():
+        count += 1
+        if count > limits.SAN_NAMES:
+            raise MalformedError("cert.too_many_names")
+        tag, contents = names.any()
+        if tag not in _GENERAL_NAMES or (tag == TAG_IP and len(contents) not in (4, 16)):
+            raise MalformedError("cert.san", names.pos)
+        yield tag, contents
+
+
+def pattern_matches(pattern: str, host: str) -> bool:
+    """Return whether a host pattern of a state covers host; False too when either is none.
+
+    A pattern is a host name in lower case, an IP literal, or "*." and a name: one label more.
+    """
+    try:
+        reference = parse_reference(host)
+        if pattern[:2] == "*.":
+            dot = reference.text.find(".")
+            return (
+                reference.dns is not None
+                and is_host_name(_ascii(pattern[2:]))
+                and reference.text[dot + 1 :] == pattern[2:]
+                and dot > 0
+            )
+        wanted = parse_reference(pattern)
+    except PathError:
+        return False
+    if wanted.ip is not None:
+        return wanted.ip == reference.ip
+    return pattern == wanted.text == reference.text
+
+
+def same_name(a: "bytes | memoryview", b: "bytes | memoryview") -> bool:
+    """Return whether two Name elements are one name (RFC 5280 section 7.1)."""
+    return a == b or parse_rdns(a) == parse_rdns(b)
+
+
+def name_key(name: "bytes | memoryview") -> bytes:
+    """Return 8 bytes that are equal for equal names, for indexes: a hit is then compared."""
+    return sha256(*parse_rdns(name))[:8]
+
+
+def parse_rdns(name: "bytes | memoryview") -> "list[bytes]":
+    """Return a Name element as one canonical byte string for each RDN.
+
+    Refuses with cert.name, cert.too_many_attributes.
+    Two names are equal if and only if these are, and a directoryName subtree is a prefix of them.
+    Case and insignificant space of ASCII are folded (RFC 4518 section 2.6.1), across
+    PrintableString, UTF8String and IA5String; beyond ASCII bytes are compared, where RFC 5280
+    wants Unicode folding (Go and webpki compare bytes everywhere), and so are other types.
+    """
+    whole = Reader(name)
+    reader = whole.enter(SEQUENCE)
+    whole.finish()
+    rdns = []
+    count = 0
+    while reader.more():
+        attributes = reader.enter(SET)
+        parts = []
+        while attributes.more():
+            attribute = attributes.enter(SEQUENCE)
+            count += 1
+            if count > limits.NAME_ATTRIBUTES:
+                raise MalformedError("cert.too_many_attributes")
+            kind = attribute.element(OID)
+            tag, value = attribute.any()
+            attribute.finish()
+            if len(value) > limits.NAME_VALUE_BYTES:
+                raise MalformedError("cert.name", reader.pos)
+            text = bytes(value)
+            if tag in _FOLDED:
+                tag = _UTF8
+                text = b" ".join(text.lower().split())
+            # Kind, length and tag first, so that no two lists of parts join to the same bytes.
+            parts.append(bytes(kind) + len(text).to_bytes(2, "big") + bytes((tag,)) + text)
+        if not parts:  # RFC 5280 section 4.1.2.4: SET SIZE (1..MAX)
+            raise MalformedError("cert.name", reader.pos)
+        # The order of a SET OF is that of its encodings, which folding may have changed.
+        parts.sort()
+        rdns.append(b"%d:" % len(parts) + b"".join(parts))
+    return rdns
+
+
+def _ascii(host: str) -> bytes:
+    """Return the bytes of host; refuses with name.reference what is not ASCII.
+
+    Character by character: encode("ascii") does not check on MicroPython 1.25, and lower() makes
+    a "k" of the Kelvin sign on CPython.
+    """
+    for character in host:
+        if ord(character) > 0x7F:
+            raise PathError("name.reference", host)
+    return host.encode()
+
+
+def _dns_matches(presented: memoryview, dns: bytes) -> bool:
+    if len(presented) == len(dns) and bytes(presented).lower() == dns:
+        return True
+    if len(presented) < 2 or presented[0] != _STAR:
+        return False
+    # RFC 9525 section 6.3: the wildcard is the whole left-most label and stands for one label.
+    # At least two labels follow it, as in webpki and NSS: "*.com" is nobody's name.
+    rest = bytes(presented[1:]).lower()
+    dot = dns.find(b".")
+    return dot > 0 and dns[dot:] == rest and rest.count(b".") >= 2
+
+
+def _parse_ipv4(name: bytes) -> "bytes | None":
+    parts = name.split(b".")
+    if len(parts) != 4:
+        return None
+    octets = []
+    for part in parts:
+        if not part.isdigit() or len(part) > 3 or (part[0] == 0x30 and len(part) > 1):
+            return None
+        if int(part) > 255:
+            return None
+        octets.append(int(part))
+    return bytes(octets)
+
+
+def _parse_ipv6(name: bytes) -> "bytes | None":
+    halves = name.split(b"::")
+    if len(halves) > 2:
+        return None
+    groups = []
+    for position, half in enumerate(halves):
+        packed = b""
+        parts = half.split(b":") if half else []
+        for index, part in enumerate(parts):
+            if b"." in part and index == len(parts) - 1 and position == len(halves) - 1:
+                tail = _parse_ipv4(part)
+                if tail is None:
+                    return None
+                packed += tail
+                continue
+            if not 1 <= len(part) <= 4:
+                return None
+            for octet in part:
+                if octet not in b"0123456789abcdef":
+                    return None
+            packed += int(part, 16).to_bytes(2, "big")
+        groups.append(packed)
+    if len(groups) == 1:
+        return groups[0] if len(groups[0]) == 16 else None
+    # "::" stands for at least one group of zeros.
+    zeros = 16 - len(groups[0]) - len(groups[1])
+    return groups[0] + bytes(zeros) + groups[1] if zeros >= 2 else None

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""One verdict over a server's chain.
+
+    verdict = judge(chain, Asked(service, "example.net", 443), (unix_s, known), state, local)
+    if not verdict.accepted: refuse with verdict.code
+
+judge() is pure: no clock, no socket, no flash. What should be remembered leaves as events, which
+the store joins into the LocalState after the handshake has completed. judging() is the same as a
+generator that yields None between slices of work, because a cold verdict takes seconds on a board
+and its event loop and watchdog must live.
+
+The profile, one rule a line, in the order it is applied; modes path and anchors are in
+mode_path.py, the rules of a path in path.py:
+
+    time         a clock never set or below the bound is unknown; then `at` is the bound
+    service      max_state_age_s, needs_clock
+    deny list    a denied key anywhere on the path: path.key_denied, in every mode
+    mode key     a live pin equals the leaf's key; leaf dates; name and EKU when switched on
+    mode anchors a valid path (path.py)
+    mode path    a valid path, and the lowest live pin over the keys of all valid paths
+    audit        waives the pin match alone
+    CLIENT_AUTH  the peer's own name must match the service's pattern; no events
+
+Depends on: compat, errors, pins, state; leaf, mode_path, certificate, identity when needed.
+Heap: about 2.5 KB from a .mpy file.
+"""
+
+from . import pins
+from .compat import LOADING_BYTES, collect_every, sha256
+from .errors import PathError, PinError, TrustError
+from .state import CLIENT_AUTH, EVENT_PIN_SEEN, MODE_KEY, SERVER_AUTH
+
+_has_loaded = False
+
+
+class Verdict:
+    """A decision with its reasons.
+
+    accepted, code, detail   code is "ok" or the refusal
+    path                     VerifiedPath, or None (mode key, cached, refused)
+    pin                      index of the matching pin in the service's set, or None
+    served                   SPKI SHA-256 of the end entity, or None if it could not be read
+    wanted                   the pinned SPKI SHA-256 of the service
+    time_rule                "clock", or "bound" when the clock was unknown
+    audited                  the pin match failed and audit waived it; why is in audit_code
+    cached                   the path was not built but remembered
+    peer_name                CLIENT_AUTH: the name the peer has proved
+    events                   for the store, after the handshake completed (local.py)
+    state_digest, retired_generation   what the verdict rests on: judge again if either changed
+    contradicted             set by client.py: the state before the trial accepts what is refused
+    """
+
+    def __init__(self, state_digest, retired_generation):
+        self.accepted = False
+        self.code = ""
+        self.detail = None
+        self.path = None
+        self.pin = None
+        self.served = None
+        self.wanted = ()
+        self.time_rule = "clock"
+        self.audited = False
+        self.audit_code = None
+        self.cached = False
+        self.peer_name = None
+        self.events = ()
+        self.state_digest = state_digest
+        self.retired_generation = retired_generation
+        self.contradicted = None
+
+
+def judge(chain, asked, at, state, local) -> Verdict:
+    """Return the Verdict over chain (DER certificates, end entity first, others in any order).
+
+    at is (unix seconds, CLOCK_*): the raw reading of the clock; floors are applied here.
+    """
+    steps = judging(chain, asked, at, state, local)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def judging(chain, asked, at, state, local):
+    """judge() as a generator: yields None between slices of work, returns the Verdict."""
+    verdict = Verdict(state.payload_digest, local.retired_generation)
+    case = _Case(verdict, chain, asked, at, state, local)
+    try:
+        yield from case.decide()
+        verdict.accepted = True
+        verdict.code = "ok"
+    except TrustError as refusal:
+        verdict.code = refusal.code
+        verdict.detail = refusal.detail
+        verdict.path = None
+        verdict.pin = None
+        verdict.peer_name = None  # what a refused peer says of itself is nobody's name
+        verdict.events = ()
+    return verdict
+
+
+class _Case:
+    """One call of judge: what is asked, and the time it is asked for."""
+
+    def __init__(self, verdict, chain, asked, at, state, local):
+        self.verdict = verdict
+        self.chain = chain
+        self.asked = asked
+        self.service = asked.service
+        self.state = state
+        self.local = local
+        self.clock = at[1]
+        # The floors, applied once: below them the clock is wrong, whoever set it.
+        bound = max(local.floor, local.bound, state.issued_at)
+        self.known = bool(at[1]) and at[0] >= bound
+        self.at = at[0] if self.known else bound
+        verdict.time_rule = "clock" if self.known else "bound"
+        self.pin_set = _pin_set_of(asked.service, state)
+        if self.pin_set is not None:
+            verdict.wanted = tuple(pin.spki_sha256 for pin in self.pin_set.pins)
+
+    def decide(self):
+        service = self.service
+        if not self.chain:
+            raise PathError("path.no_certificate")
+        if service.needs_clock and not self.known:
+            raise PathError("time.unknown")
+        age = service.max_state_age_s
+        if age is not None and self.at - self.state.issued_at > age:
+            raise PathError("time.state_too_old")
+        # The first verdict loads up to 35 KB of code, and code that lands between garbage keeps
+        # it apart for ever: then the collector runs often. Later verdicts need not pay for that.
+        global _has_loaded
+        before = 0 if _has_loaded else collect_every(LOADING_BYTES)
+        try:
+            if service.mode == MODE_KEY:
+                self._decide_key()
+            else:
+                from .mode_path import decide
+
+                yield from decide(self)
+        finally:
+            if before:
+                collect_every(before)
+            _has_loaded = True
+
+    # Mode key: no path, no signature code; possession is what the handshake proves.
+
+    def _decide_key(self):
+        from .leaf import key_and_dates
+
+        spki, not_before, not_after = key_and_dates(self.chain[0])
+        served = sha256(spki)
+        self.verdict.served = served
+        if self.state.is_denied(served):
+            raise PathError("path.key_denied")
+        keys = (served,)
+        self.verdict.pin = self.match(keys)
+        if self.verdict.pin is None:
+            raise PinError(self.why_none(keys))
+        # RFC 5280 section 4.1.2.5: both ends inclusive.
+        if self.at > not_after:
+            raise PathError("path.expired", 0)
+        if self.known and self.at < not_before:
+            raise PathError("path.not_yet_valid", 0)
+        service = self.service
+        if service.check_name or service.check_eku or service.purpose == CLIENT_AUTH:
+            self._check_identity()
+        if service.purpose == SERVER_AUTH:
+            self.verdict.events = ((EVENT_PIN_SEEN, self.pin_set.name, self.verdict.pin, served),)
+
+    def _check_identity(self):
+        """Mode key with its switches on: what the certificate says of itself."""
+        from .certificate import Certificate
+        from .identity import check_name, check_purpose
+
+        leaf = Certificate(self.chain[0])
+        service = self.service
+        if service.check_eku:
+            check_purpose(leaf, service.purpose)
+        if service.purpose == CLIENT_AUTH:
+            self.authenticate(leaf)
+        elif service.check_name:
+            check_name(leaf, self.asked.host)
+
+    def match(self, keys):
+        return pins.match(self.pin_set, keys, self.at, self.known, self.state, self.local)
+
+    def why_none(self, keys):
+        return pins.why_none(self.pin_set, keys, self.at, self.known, self.state, self.local)
+
+    def authenticate(self, leaf):
+        """CLIENT_AUTH: the first of the peer's own names that the pattern allows."""
+        from .identity import matching_name
+
+        self.verdict.peer_name = matching_name(leaf, self.service.peer_name, self.asked.host)
+
+
+def _pin_set_of(service, state):
+    if service.pin_set is None:
+        return None
+    found = state.pin_set(service.pin_set)
+    if found is None:
+        raise ValueError("a state that rules.check() refuses")
+    return found

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: MIT
+"""The one door to cryptography: algorithm identifier -> verify.
+
+What is above this layer imports no other module of it, so that a test can stand in for all
+signatures by replacing functions here. Callers therefore write `signatures.verify(...)`.
+
+    signatures.verify(cert.sig_alg, issuer_spki, cert.tbs, cert.signature)     # -> bool
+    valid = yield from signatures.verifying(...)       # the same, None between slices of work
+
+Three answers: True, False, or a coded refusal of the algorithm or of the key. A signature that is
+not even well formed is False: it is one more signature that does not verify.
+
+AlgorithmIdentifiers are compared whole, parameters included, with the few byte strings that are
+right (RFC 4055, RFC 5480, RFC 5758); only those of RSASSA-PSS are parsed. SHA-1, MD5, DSA,
+Ed25519, explicit and other curves are not here: sig.unsupported.
+
+Depends on: compat, der, errors; sha2, rsa, rsa_pss, ecdsa, hss when a signature of that kind
+comes.
+Heap: 2.5 KB from a .mpy file.
+"""
+
+from .compat import const, forget
+from .der import OID, SEQUENCE, Reader
+from .errors import MalformedError, UnsupportedError
+
+# COSE algorithm numbers: RFC 9053 section 2.1, RFC 8230 section 2, RFC 8778 section 5.
+ES256 = const(-7)
+PS256 = const(-37)
+HSS_LMS = const(-46)
+
+# Families, as the contents of their OIDs without the last arc, which tells members apart.
+RSA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01"  # 1.2.840.113549.1.1
+_ECDSA_SHA2 = b"\x2a\x86\x48\xce\x3d\x04\x03"  # 1.2.840.10045.4.3
+EC_KEY = b"\x2a\x86\x48\xce\x3d\x02\x01"  # 1.2.840.10045.2.1, whole
+_RSA_KEY_ARC = const(1)  # rsaEncryption
+_PSS_ARC = const(10)
+_NULL = b"\x05\x00"
+
+
+def verify(sig_alg, spki, message, signature, table=None) -> bool:
+    """Return whether signature is spki's over message.
+
+    sig_alg    AlgorithmIdentifier, whole element
+    spki       SubjectPublicKeyInfo, whole element
+    signature  contents of the BIT STRING
+    table      what `key_table(spki)` returned, if the caller keeps it; an unfit one is ignored
+
+    Refuses with sig.unsupported, sig.algorithm_malformed, sig.key_malformed, sig.key_size.
+    """
+    return _finish(verifying(sig_alg, spki, message, signature, table))
+
+
+def verifying(sig_alg, spki, message, signature, table=None):
+    """Generator: `verify` in slices of at most about a twentieth of a P-256 verification."""
+    try:
+        return (yield from _verifying(sig_alg, spki, message, signature, table, False))
+    except MemoryError:
+        # A path has keys of several families, and the code of one can give way to the next.
+        unload()
+    return (yield from _verifying(sig_alg, spki, message, signature, None, True))
+
+
+def _verifying(sig_alg, spki, message, signature, table, is_short):
+    family, bits, pss = _algorithm(sig_alg)
+    if pss is not None:
+        from . import rsa_pss
+
+        bits, mgf_bits, salt_length = rsa_pss.parameters_of(pss)
+    key_family, parameters, key = parts_of(spki)
+    if family == _ECDSA_SHA2:
+        if key_family != EC_KEY:
+            return False
+        numbers = _numbers_of(signature)
+        return (
+            yield from verifying_ecdsa(
+                parameters, key, spki, bits, message, numbers, table, is_short
+            )
+        )
+    if key_family != RSA:
+        return False
+    from . import rsa
+
+    n, e = rsa.key_of(key)
+    if pss is None:
+        # RFC 4055 section 1.2: a key marked for PSS signs nothing else.
+        if parameters is not None:
+            return False
+        return (yield from rsa.verifying(n, e, bits, message, signature))
+    # RFC 4055 section 3.3: the key's own parameters, if any, bind hash and mask; the salt may
+    # be longer in the signature.
+    if parameters:
+        key_bits, key_mgf_bits, key_salt_length = rsa_pss.parameters_of(parameters)
+        if key_bits != bits or key_mgf_bits != mgf_bits or key_salt_length > salt_length:
+            return False
+    return (yield from rsa_pss.verifying(n, e, bits, mgf_bits, salt_length, message, signature))
+
+
+def verify_cose(alg: int, public_key, message, signature, table=None) -> bool:
+    """Return whether signature is valid under a COSE algorithm.
+
+    ES256    public_key is SPKI DER on P-256, signature r and s of 32 bytes each (RFC 9053 2.1)
+    PS256    SPKI DER, SHA-256 throughout, a salt of 32 bytes (RFC 8230 section 2)
+    HSS-LMS  public_key is the HSS public key of RFC 8554 section 6.1
+    message  bytes, or an object whose feed(hash) gives it to a SHA-256 piece by piece
+
+    Refuses with sig.unsupported, sig.key_malformed, sig.key_size.
+    """
+    return _finish(verifying_cose(alg, public_key, message, signature, table))
+
+
+def verifying_cose(alg, public_key, message, signature, table=None):
+    """Generator: `verify_cose` in slices."""
+    from . import _signatures_cose
+
+    return _signatures_cose.verifying(alg, public_key, message, signature, table)
+
+
+def check_cose_key(alg: int, public_key) -> None:
+    """Refuse a key that could never verify anything under a COSE algorithm: sig.*."""
+    from . import _signatures_cose
+
+    _signatures_cose.check_cose_key(alg, public_key)
+
+
+def check_key(spki) -> None:
+    """Refuse a key of no algorithm, curve or size of ours: sig.unsupported, sig.key_*.
+
+    Whether a point is on its curve is not asked: that needs the curve, and whoever verifies with
+    the key, this module or TLS, asks.
+    """
+    family, parameters, key = parts_of(spki)
+    if family == EC_KEY:
+        size = (curve_bits(parameters) + 7) // 8
+        if len(key) != 1 + 2 * size or key[0] != 0x04:
+            raise MalformedError("sig.key_malformed", "point")
+        return
+    from . import rsa
+
+    rsa.key_of(key)
+
+
+def cost_of(spki) -> int:
+    """How many P-256 verifications one with this key is about worth: what a budget counts.
+
+    Refuses as verifying does. RSA up to 4096 bits with a usual exponent costs no more than one.
+    """
+    family, parameters, key = parts_of(spki)
+    if family == EC_KEY:
+        return {256: 1, 384: 2, 521: 4}[curve_bits(parameters)]
+    from . import rsa
+
+    n, e = rsa.key_of(key)
+    return (4 if n >> 4096 else 1) * (4 if e > 0x10001 else 1)
+
+
+def unload() -> None:
+    """Give back the heap that verifying has taken for code; it loads again when it is needed."""
+    forget(
+        "_ecdsa_plain", "_ecdsa_tables", "_field", "_p256", "_p384", "_p521", "_sha2",
+        "_sha2_plain", "_signatures_cose", "ecdsa", "hss", "rsa", "rsa_pss", "sha2",
+    )  # fmt: skip
+
+
+def key_table(spki) -> bytes:
+    """Return what makes verifying under this key faster, to be kept: about 1 KB, b"" for no gain.
+
+    It depends on the firmware and the port, not only on the key: made on the device, not shipped.
+    Takes about as long as two verifications. It carries a digest over itself and its key, so a
+    damaged table costs time and never turns an invalid signature valid.
+    """
+    return _finish(making_key_table(spki))
+
+
+def making_key_table(spki):
+    """Generator: `key_table` in slices."""
+    family, parameters, key = parts_of(spki)
+    if family != EC_KEY:
+        return b""
+    from . import _ecdsa_tables, ecdsa
+
+    on = ecdsa.curve(curve_bits(parameters))
+    return (yield from _ecdsa_tables.making(on, ecdsa.point_of(on, key), spki))
+
+
+def is_key_table(spki, table) -> bool:
+    """Return whether table is one that this firmware has made for this key."""
+    from . import _ecdsa_tables
+
+    return _ecdsa_tables.unseal(spki, table) is not None
+
+
+def verifying_ecdsa(parameters, key, spki, bits, message, numbers, table, is_short=False):
+    """Generator: an ECDSA verification once the signature is two numbers, (r, s).
+
+    is_short  heap is: what has computed the digest makes room for what comes next
+    """
+    from . import sha2
+
+    digest = yield from sha2.digesting(bits, message)
+    if is_short:
+        del sha2
+        forget("sha2", "_sha2", "_sha2_plain")
+    from . import ecdsa
+
+    on = ecdsa.curve(curve_bits(parameters))
+    q = ecdsa.point_of(on, key)
+    points = None
+    if table:
+        from . import _ecdsa_tables
+
+        points = _ecdsa_tables.unseal(spki, table)
+    return (yield from ecdsa.verifying(on, q, digest, numbers[0], numbers[1], points))
+
+
+def _numbers_of(der):
+    """Return (r, s) of a DER ECDSA-Sig-Value (RFC 3279 section 2.2.3); (0, 0) is never valid."""
+    try:
+        outer = Reader(der)
+        fields = outer.enter(SEQUENCE)
+        outer.finish()
+        r = fields.unsigned()
+        s = fields.unsigned()
+        fields.finish()
+    except MalformedError:
+        return 0, 0
+    return r, s
+
+
+def curve_bits(parameters) -> int:
+    # RFC 5480 section 2.1.1: namedCurve only; implicitCurve and specifiedCurve must not be used.
+    found = bytes(parameters)
+    if found == b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07":
+        return 256
+    if found == b"\x06\x05\x2b\x81\x04\x00\x22":
+        return 384
+    if found == b"\x06\x05\x2b\x81\x04\x00\x23":
+        return 521
+    raise UnsupportedError("sig.unsupported", "curve")
+
+
+def identifier_of(element):
+    """Return (oid contents, parameters as whole elements, b"" when absent)."""
+    outer = Reader(element)
+    fields = outer.enter(SEQUENCE)
+    outer.finish()
+    oid = bytes(fields.read(OID))
+    return oid, bytes(fields.view[fields.pos :])
+
+
+def _algorithm(sig_alg):
+    """Return (family, hash bits, None or the parameters of PSS) of a signature algorithm."""
+    try:
+        oid, parameters = identifier_of(sig_alg)
+    except MalformedError as error:
+        raise MalformedError("sig.algorithm_malformed", error.code)
+    family, arc = oid[:-1], oid[-1] if oid else 0
+    # The last arcs count up in the order of the hashes: 256, 384, 512 bits.
+    if family == _ECDSA_SHA2 and 2 <= arc <= 4:
+        # RFC 5758 section 3.2: the parameters are absent.
+        if parameters:
+            raise MalformedError("sig.algorithm_malformed", "ecdsa")
+        return family, 128 * arc, None
+    if family == RSA and 11 <= arc <= 13:
+        # RFC 4055 section 5: NULL; what leaves it out must be accepted too.
+        if parameters not in (_NULL, b""):
+            raise MalformedError("sig.algorithm_malformed", "rsa")
+        return family, 128 * (arc - 9), None
+    if family == RSA and arc == _PSS_ARC:
+        return family, 0, parameters
+    raise UnsupportedError("sig.unsupported", "algorithm")
+
+
+def parts_of(spki):
+    """Return (family, parameters, key) of a SubjectPublicKeyInfo.
+
+    parameters  EC: the curve's element; rsaEncryption: None; id-RSASSA-PSS: its parameters or b""
+    """
+    try:
+        outer = Reader(spki)
+        fields = outer.enter(SEQUENCE)
+        outer.finish()
+        oid, parameters = identifier_of(fields.element(SEQUENCE))
+        key = fields.octets()
+        fields.finish()
+    except MalformedError as error:
+        raise MalformedError("sig.key_malformed", error.code)
+    if oid == EC_KEY:
+        return EC_KEY, parameters, key
+    if oid[:-1] == RSA and oid[-1] == _RSA_KEY_ARC:
+        # RFC 3279 section 2.3.1: the parameters are NULL.
+        if parameters != _NULL:
+            raise MalformedError("sig.key_malformed", "parameters")
+        return RSA, None, key
+    if oid[:-1] == RSA and oid[-1] == _PSS_ARC:
+        return RSA, parameters, key
+    raise UnsupportedError("sig.unsupported", "key")
+
+
+def _finish(steps):
+    """Run a generator to its end and return its value."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as done:
+        return done.value

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: MIT
+"""Which bundle may replace the trust state, and what becomes of it. Decides and does no I/O.
+
+    new, digest = accept(record, loaded, source, at, device)
+
+A device is at a position: epoch, sequence, and the digests of the authorities in force. accept()
+walks the links of the file from there to the signers of its state and returns the record to be
+written, or refuses; the rules are U1 to U16 of SPEC.md and are cited at the line. The functions
+below it decide a trial (T1 to T7): each returns the same record when nothing changes.
+
+Refuses with update.*, time.issued_in_future, and with cbor.* cose.* bundle.* state.* service.*
+pin.* anchor.* for what the file says.
+
+Depends on: compat, errors, limits, prefix; authority, then admit, each with what it needs, as the
+update goes on.
+Heap: 3 KB from a .mpy file; an update needs about 20 KB more while it runs.
+"""
+
+from .compat import collect_every, const, forget
+from .errors import MalformedError, UpdateError
+from .limits import BUILD_AT, BUNDLE_BYTES, ISSUED_AHEAD_S, ISSUED_AHEAD_UNKNOWN_S
+
+_GARBAGE_BYTES = const(1024)
+
+
+def accept(record, loaded, source, at, device):
+    """Return (the new Record, payload digest of the accepted state).
+
+    record   the Record in force; None on an unprovisioned device, from the cable or firmware
+    loaded   the Bundles that could be loaded: the active one, and the one in trial. Their
+             Prefix will do, and saves heap where no state is needed in RAM
+    source   the bundle file
+    at       (Unix seconds, CLOCK_*), the raw reading of the clock
+    device   has product and device_id, texts or None
+    """
+    before = collect_every(_GARBAGE_BYTES)
+    steps = accepting(record, loaded, source, at, device)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as done:
+        return done.value
+    finally:
+        collect_every(before)
+
+
+def accepting(record, loaded, source, at, device):
+    """accept() as a generator: yields None between slices of work.
+
+    In two phases, because a small heap does not hold the code of both: who signed, then what.
+    """
+    prefix, digest = _beginning(record, source, at, device)
+    authority, backup = yield from _proving(record, loaded, source, prefix)
+    _unload()
+    confirmed = None
+    for one in loaded:
+        if record is not None and one.payload_digest == record.active:
+            confirmed = one
+    state, new = yield from _admitting(record, confirmed, source, authority, backup)
+    if state.payload_digest != digest:
+        raise MalformedError("bundle.changed")
+    if confirmed is not None and state.probes and not state.never_reverts:
+        new = new.but(
+            active=record.active,
+            fallback=record.fallback,
+            trial=digest,
+            tries=state.tries,
+            trial_at=at[0] if at[1] else 0,
+        )
+    return new, digest
+
+
+def foresee(record, beginning, size: int, at, device) -> None:
+    """Refuse by its first bytes a bundle that accept() would refuse: U2 and U4 to U7.
+
+    For carriers, before the first write to flash: beginning is what has come (512 bytes will do),
+    size what the whole will have. Nothing is verified: what passes may still be anything.
+    """
+    from .cbor import BytesSource
+    from .prefix import Prefix
+
+    _check_size(size)
+    _check_beginning(Prefix(BytesSource(beginning, size), early=True), record, at, device)
+
+
+def reading(source):
+    """Generator: the Bundle in source, if it keeps the rules S1 to S5; signatures do not count."""
+    from .admit import reading as steps
+
+    return (yield from steps(source))
+
+
+def _beginning(record, source, at, device):
+    """U2 to U7: all that the first bytes decide; returns the Prefix and the payload's digest."""
+    from .prefix import Prefix
+
+    _check_size(source.size)
+    prefix = Prefix(source)
+    digest = prefix.payload_digest
+    if record is not None and digest in (record.active, record.trial):  # U3
+        raise UpdateError("update.current")
+    _check_beginning(prefix, record, at, device)
+    return prefix, digest
+
+
+def _proving(record, loaded, source, prefix):
+    """Generator: U8 to U13; returns the digests of authority and backup authority."""
+    forget("names")  # of the anchors, which nobody looks for now
+    from .authority import opened, proving
+
+    message = opened(source)
+    return (yield from proving(record, loaded, message, prefix))
+
+
+def _admitting(record, confirmed, source, authority, backup):
+    """Generator: U14 to U16; returns the Bundle and the Record that has it active."""
+    from .admit import checking_revert, next_record, reading
+
+    state = yield from reading(source)
+    new = next_record(record, state, authority, backup)
+    if confirmed is not None:
+        if not hasattr(confirmed, "services"):
+            from .bundle import parse
+
+            confirmed = parse(confirmed.source)
+        yield from checking_revert(confirmed, state, record, new)
+    return state, new
+
+
+def _unload() -> None:
+    from . import signatures
+
+    forget("authority", "cose", "names")
+    signatures.unload()
+
+
+def _check_size(size: int) -> None:
+    if size > BUNDLE_BYTES:
+        raise MalformedError("bundle.too_large", size)
+
+
+def _check_beginning(prefix, record, at, device) -> None:
+    _check_audience(prefix, device)
+    if record is not None:
+        _check_after(prefix, record)
+    _check_times(prefix, record, at)
+
+
+def _check_audience(prefix, device) -> None:
+    if prefix.products is not None and device.product not in prefix.products:
+        raise UpdateError("update.audience", "product")
+    if prefix.devices is not None and device.device_id not in prefix.devices:
+        raise UpdateError("update.audience", "device")
+
+
+def _check_after(prefix, record) -> None:
+    if prefix.epoch < record.epoch:
+        raise UpdateError("update.epoch_old", prefix.epoch)
+    if prefix.epoch == record.epoch and prefix.sequence <= record.sequence:
+        raise UpdateError("update.rollback", prefix.sequence)
+
+
+def _check_times(prefix, record, at) -> None:
+    floor = BUILD_AT if record is None else max(record.floor, BUILD_AT)
+    known = bool(at[1]) and at[0] >= floor
+    if known:
+        latest = at[0] + ISSUED_AHEAD_S
+    else:
+        latest = floor + ISSUED_AHEAD_UNKNOWN_S
+    if prefix.issued_at > latest:
+        raise UpdateError("time.issued_in_future", prefix.issued_at)
+    if prefix.expires_at is None:
+        return
+    if record is not None and prefix.epoch > record.epoch:
+        # A hostile floor must not keep the rescue out; the clock alone counts, if there is one.
+        now = at[0] if at[1] else 0
+    else:
+        now = at[0] if known else floor
+    if now > prefix.expires_at:
+        raise UpdateError("update.expired", prefix.expires_at)
+
+
+# A trial.
+
+
+def loading(record):
+    """The record to write before a state is loaded: a try less, or the trial is over (T4)."""
+    if not record.trial:
+        return record
+    if record.tries == 0:
+        return reverted(record)
+    return record.but(tries=record.tries - 1)
+
+
+def judged(record, state):
+    """The record after the trial state has judged a completed handshake: it loads (T4)."""
+    if not record.trial or record.tries >= state.tries:
+        return record
+    return record.but(tries=state.tries)
+
+
+def probed(record, state, seen):
+    """The record after completed handshakes the trial state accepted (T1).
+
+    seen  set of (service, host, port) as they were asked for
+    """
+    if not record.trial:
+        return record
+    for probe in state.probes:
+        if not any(probe.fits(*one) for one in seen):
+            return record
+    from .record import union
+
+    return record.but(
+        active=record.trial,
+        fallback=record.active,
+        trial=b"",
+        tries=0,
+        trial_at=0,
+        retired=union(record.retired, record.held),
+        held=(),
+    )
+
+
+def disproved(record, state, refused, accepted, asked):
+    """The record after the one kind of evidence against a trial (T2).
+
+    refused    the trial state's Verdict over the chain of a completed handshake
+    accepted   the Verdict of the state before over the same chain
+    asked      what was asked for, a probe of the trial state
+    """
+    if not record.trial or refused.accepted or not accepted.accepted or accepted.audited:
+        return record
+    if any(probe.fits(asked.service.name, asked.host, asked.port) for probe in state.probes):
+        return reverted(record)
+    return record
+
+
+def reverted(record):
+    """The record without its trial; the position stays where the trial took it (T5)."""
+    if not record.trial:
+        return record
+    return record.but(trial=b"", tries=0, trial_at=0, held=())
+
+
+def is_stalled(record, state, unix_s: int) -> bool:
+    """True when a trial is past its deadline: to be reported, nothing else changes (T3).
+
+    unix_s is 0 while the clock is unknown; then nobody can tell.
+    """
+    return bool(
+        record.trial and record.trial_at and unix_s and unix_s - record.trial_at > state.trial_s
+    )
