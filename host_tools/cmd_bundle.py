@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: MIT
+"""`trustanchor bundle`: describe a trust state, have it signed, look at it, try it.
+
+    trustanchor bundle build state.toml --current fleet-1.bundle -o fleet-2.draft
+    trustanchor bundle sign fleet-2.draft --key alice.pem
+    trustanchor bundle sign fleet-2.draft --key pkcs11:token=HSM;object=bob?module-path=...
+    trustanchor bundle verify fleet-2.bundle --current fleet-1.bundle
+    trustanchor bundle diff fleet-1.bundle fleet-2.bundle
+
+`sign` adds one signer's signatures to the draft. The last signer needed also gets the bundle:
+it is written when the device's own code accepts it as an update of the current one.
+"""
+
+import argparse
+import base64
+from pathlib import Path
+from typing import Any
+
+from host_tools import describe, description, draft, inputs, keyfiles, signers
+from host_tools.bundle_encode import Key, to_be_signed
+from host_tools.draft import Device, Draft
+from host_tools.errors import HostError
+from host_tools.output import console, print_json, progress_bar, verdict_text
+from host_tools.reasons import explain
+from trustanchor.errors import TrustError
+
+_SIGNATURE_FILE_BYTES = 1 << 16
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "bundle",
+        help="build, sign, inspect, diff and verify anchor-update bundles",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    build = actions.add_parser("build", help="make a draft from a TOML description")
+    build.add_argument("toml", type=Path, help="the description")
+    build.add_argument("-o", "--output", type=Path, help="the draft; default: TOML name, .draft")
+    replaced = build.add_mutually_exclusive_group(required=True)
+    replaced.add_argument("--current", type=Path, help="bundle that is replaced")
+    replaced.add_argument("--first", action="store_true", help="the first state of a product")
+    build.add_argument("--rescue", action="store_true", help="signed by the backup authority")
+    build.add_argument(
+        "--link",
+        type=Path,
+        action="append",
+        default=[],
+        help="link of a signer change the current bundle does not carry; the one beside it is "
+        "found",
+    )
+
+    sign = actions.add_parser("sign", help="add one signer's signatures to a draft")
+    sign.add_argument("draft", type=Path)
+    how = sign.add_mutually_exclusive_group(required=True)
+    how.add_argument("--key", help="encrypted .pem, .hss share, or pkcs11: URI")
+    how.add_argument(
+        "--export", metavar="PUB", help="write what the holder of this public key has to sign"
+    )
+    how.add_argument(
+        "--import",
+        dest="import_",
+        nargs="+",
+        metavar=("PUB", "SIGNATURE"),
+        help="take the signatures made elsewhere, in the order of the exported files",
+    )
+    sign.add_argument("--ledger", type=Path, help="HSS ledger; default: beside the share")
+    sign.add_argument("-o", "--output", type=Path, help="the bundle; default: draft name, .bundle")
+    keyfiles.add_passphrase_option(sign)
+
+    verify = actions.add_parser("verify", help="would a device accept it? (the device's own code)")
+    verify.add_argument("bundle", type=Path)
+    known = verify.add_mutually_exclusive_group(required=True)
+    known.add_argument("--current", type=Path, help="the bundle the device has now")
+    known.add_argument("--first", action="store_true", help="the device has none")
+    verify.add_argument("--product", help="product of the device; default: one of the audience")
+    verify.add_argument("--device-id", help="id of the device; default: one of the audience")
+
+    inspect = actions.add_parser("inspect", help="say everything a bundle says")
+    inspect.add_argument("bundle", type=Path)
+    inspect.add_argument("--against", type=Path, help="and what would change against this bundle")
+
+    diff = actions.add_parser("diff", help="what changes from one bundle to another")
+    diff.add_argument("old", type=Path)
+    diff.add_argument("new", type=Path)
+
+    for action in (build, sign, verify, inspect, diff):
+        action.add_argument("--json", action="store_true", help="for scripts")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    actions = {"build": _build, "sign": _sign, "verify": _verify, "inspect": _inspect}
+    return {**actions, "diff": _diff}[arguments.action](arguments)
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    output = arguments.output or arguments.toml.with_suffix(".draft")
+    described = description.load(arguments.toml)
+    current, links = b"", []
+    if arguments.current:
+        current = _bundle(arguments.current)
+        links = _links(arguments.current, current, arguments.link)
+    made = draft.build(described, "rescue" if arguments.rescue else "state", current, links)
+    keyfiles.write_new(output, draft.dump(made))
+    if arguments.json:
+        print_json({"draft": str(output), "missing": made.missing()})
+        return 0
+    out = console()
+    out.print(f"{output}: not signed yet.")
+    _print_missing(out, made, output)
+    return 0
+
+
+def _links(path: Path, current: bytes, named: list[Path]) -> list[bytes]:
+    """Links of the current bundle, then the one written beside it when its signers changed."""
+    links = draft.links_in(current)
+    beside = path.with_suffix(".link")
+    files = [*named, *([beside] if beside.exists() and beside not in named else [])]
+    for file in files:
+        link = draft.read_link(draft.read_bundle(file), str(file))
+        if link not in links:
+            links.append(link)
+    return links
+
+
+def _sign(arguments: argparse.Namespace) -> int:
+    made = draft.load(arguments.draft)
+    output = arguments.output or arguments.draft.with_suffix(".bundle")
+    if not arguments.export and output.exists():
+        # Before a signature is made that nobody could put anywhere.
+        raise HostError(f"{output} exists already and is left as it is.", "host.exists")
+    _show(made)
+    if arguments.export:
+        return _export(arguments, made)
+    if arguments.import_:
+        key, done = _import(arguments, made)
+    else:
+        with progress_bar("HSS tree") as progress:
+            signer = signers.open_signer(arguments.key, arguments, arguments.ledger, progress)
+            key = Key(signer.alg, signer.public)
+            done = made.add(key, lambda kind, message: signer.sign(message))
+    missing = made.missing()
+    if missing:
+        _replace(arguments.draft, draft.dump(made))
+        if arguments.json:
+            print_json({"signed": done, "key": draft.key_name(key), "missing": missing})
+            return 0
+        out = console()
+        out.print(f"{draft.key_name(key)} has signed: {', '.join(done)}.")
+        _print_missing(out, made, arguments.draft)
+        return 0
+    return _finish(arguments, made, key, done)
+
+
+def _show(made: Draft) -> None:
+    """What is about to be signed, on standard error and before any key is asked for.
+
+    The draft came from somebody: the digests are there to be compared with another source.
+    """
+    out = console(stderr=True)
+    new = describe.describe(draft.unsigned(made.state.kind, made.state.payload))
+    out.print(f"To be signed: {new['type']} {new['epoch']}/{new['sequence']}")
+    out.print(f"  payload   {new['payload_digest']}")
+    if not made.current:
+        out.print("  replaces  nothing: the first state of a product")
+        describe.print_tree(out, new)
+        return
+    old = describe.describe(made.current)
+    out.print(f"  replaces  {old['payload_digest']}")
+    hidden = ("bytes", "signed_by", "links", "payload_digest")
+    describe.print_changes(
+        out, [one for one in describe.changes(old, new) if one["field"] not in hidden]
+    )
+
+
+def _finish(arguments: argparse.Namespace, made: Draft, key: Key, done: list[str]) -> int:
+    """Everybody has signed: write the bundle if the device code accepts it."""
+    made.accept()
+    output = arguments.output or arguments.draft.with_suffix(".bundle")
+    link = output.with_suffix(".link") if made.link else None
+    if link and made.link:
+        keyfiles.write_new(link, made.link.message())
+    keyfiles.write_new(output, made.file())
+    _replace(arguments.draft, draft.dump(made))
+    if arguments.json:
+        written = {"bundle": str(output), "link": str(link) if link else None}
+        print_json({"signed": done, "key": draft.key_name(key), "missing": [], **written})
+        return 0
+    out = console()
+    out.print(f"{draft.key_name(key)} has signed: {', '.join(done)}.")
+    out.print(verdict_text(True, f"{output}: accepted by the device's own code."))
+    if link:
+        out.print(f"{link}: keep it beside the bundle; later bundles carry it to slow devices.")
+    return 0
+
+
+def _export(arguments: argparse.Namespace, made: Draft) -> int:
+    """Write each Sig_structure the key has to sign; the signing machine needs nothing of ours."""
+    key = Key(*signers.public_record(arguments.export))
+    files = []
+    for part in made.to_sign(key):
+        path = arguments.draft.with_suffix(f".{part.kind}.tbs")
+        keyfiles.write_new(path, to_be_signed(part.kind, part.payload, key))
+        files.append(str(path))
+    if arguments.json:
+        print_json({"key": draft.key_name(key), "files": files})
+        return 0
+    out = console()
+    out.print(f"To be signed by {draft.key_name(key)}: {' '.join(files)}")
+    out.print(
+        f"Then: trustanchor bundle sign {arguments.draft} --import {arguments.export} SIG..."
+    )
+    return 0
+
+
+def _import(arguments: argparse.Namespace, made: Draft) -> tuple[Key, list[str]]:
+    key = Key(*signers.public_record(arguments.import_[0]))
+    names = arguments.import_[1:]
+    kinds = [part.kind for part in made.to_sign(key)]
+    if len(names) != len(kinds):
+        raise HostError(
+            f"{len(names)} signature files; signed has to be: {', '.join(kinds)}, in this order.",
+            "bundle.signature_file",
+        )
+    files = dict(zip(kinds, names, strict=True))
+    return key, made.add(key, lambda kind, message: _signature(Path(files[kind]), key))
+
+
+def _signature(path: Path, key: Key) -> bytes:
+    """A signature file: raw bytes or base64; ECDSA as r || s or as the DER other tools make."""
+    content = inputs.read(path, _SIGNATURE_FILE_BYTES)
+    try:
+        content = base64.b64decode(b"".join(content.split()), validate=True)
+    except ValueError:
+        pass  # raw bytes, as `openssl dgst` and `pkcs11-tool` write them
+    if key.alg == signers.ES256 and len(content) != 64:
+        try:
+            content = signers.raw_ecdsa(content)
+        except (ValueError, OverflowError):  # not DER, or numbers of another curve
+            raise HostError(f"{path}: no ES256 signature.", "bundle.signature_file") from None
+    if not content:
+        raise HostError(f"{path}: empty.", "bundle.signature_file")
+    return content
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    content = _bundle(arguments.bundle)
+    current = _bundle(arguments.current) if arguments.current else b""
+    device = None
+    if arguments.product or arguments.device_id:
+        device = Device(arguments.product, arguments.device_id)
+    try:
+        record = draft.accept(content, current, device)
+    except TrustError as error:
+        if not arguments.json:
+            raise
+        detail = None if error.detail is None else str(error.detail)
+        print_json({"accepted": False, "code": error.code, "detail": detail})
+        return 1
+    if arguments.json:
+        print_json(
+            {
+                "accepted": True,
+                "code": "ok",
+                "epoch": record.epoch,
+                "sequence": record.sequence,
+                "trial": bool(record.trial),
+            }
+        )
+        return 0
+    then = "in trial first" if record.trial else "active at once"
+    console().print(
+        verdict_text(True, f"accepted: epoch {record.epoch}, sequence {record.sequence}, {then}.")
+    )
+    return 0
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    shown = describe.describe(_bundle(arguments.bundle))
+    changes = None
+    if arguments.against:
+        changes = describe.changes(describe.describe(_bundle(arguments.against)), shown)
+    if arguments.json:
+        print_json(shown if changes is None else {**shown, "changes": changes})
+        return 0
+    out = console()
+    describe.print_tree(out, shown)
+    if changes is not None:
+        describe.print_changes(out, changes)
+    return 0
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    old, new = (describe.describe(_bundle(path)) for path in (arguments.old, arguments.new))
+    found = describe.changes(old, new)
+    if arguments.json:
+        print_json(found)
+    else:
+        describe.print_changes(console(), found)
+    return 0
+
+
+def _bundle(path: Path) -> bytes:
+    """Read a bundle file; what is no bundle is refused with its name in front."""
+    content = draft.read_bundle(path)
+    try:
+        draft.payload_of(content)
+    except TrustError as error:
+        raise HostError(f"{path}: {error.code}: {explain(error.code)}", error.code) from None
+    return content
+
+
+def _print_missing(out: Any, made: Draft, path: Path) -> None:
+    for sentence in made.missing():
+        out.print(f"  still needed, {sentence}")
+    out.print(f"Next: trustanchor bundle sign {path} --key KEY")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    scratch = path.with_name(path.name + ".new")
+    scratch.write_bytes(content)
+    scratch.replace(path)

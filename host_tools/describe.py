@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: MIT
+"""What a bundle says, as plain data: for people, for scripts, and for comparing two.
+
+The reading is the device's own (`bundle.parse`). Text in a bundle may be an attacker's: every
+string passes through `printable` before it reaches a terminal.
+"""
+
+import datetime
+from typing import Any
+
+from asn1crypto import x509 as asn1_x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from host_tools import description, draft, signers
+from host_tools.output import printable
+from trustanchor import authority, bundle
+from trustanchor.cbor import BytesSource, Reader
+from trustanchor.compat import sha256
+from trustanchor.cose import Message
+from trustanchor.prefix import TYPES
+
+Shown = dict[str, Any]
+
+
+def describe(content: bytes) -> Shown:
+    """Everything a bundle file says; raises the device's own refusals."""
+    source = BytesSource(content)
+    message = Message(Reader(source))
+    state: Any = bundle.parse(source)
+    return {
+        "type": TYPES[message.type].decode(),
+        "bytes": len(content),
+        "payload_digest": state.payload_digest.hex(),
+        "epoch": state.epoch,
+        "sequence": state.sequence,
+        "issued_at": _time(state.issued_at),
+        "expires_at": _time(state.expires_at),
+        "products": _list(state.products),
+        "devices": _list(state.devices),
+        "revert": "never" if state.never_reverts else "on-evidence",
+        "overrides": list(state.overrides),
+        "trial": {"deadline_s": state.trial_s, "tries": state.tries, "partial": state.is_partial},
+        "probes": [f"{one.service} {one.host} {one.port or ''}".strip() for one in state.probes],
+        "signed_by": [
+            f"{signers.ALGORITHM_NAMES.get(one.alg, one.alg)} {one.kid.hex()}"
+            for one in message.signatures
+        ],
+        "authority": _authority(authority.authority_at(source, state.authority)),
+        "backup": _authority(authority.authority_at(source, state.backup)),
+        "services": {one.name: _service(one) for one in state.services},
+        "pin_sets": {one.name: _pin_set(one) for one in state.pin_sets},
+        "anchors": _anchors(state),
+        "intermediates": [sha256(der).hex() for der in state.intermediates],
+        "denied": [state.denied[at : at + 32].hex() for at in range(0, len(state.denied), 32)],
+        "links": [_link(link) for link in draft.links_in(content)],
+    }
+
+
+def changes(old: Any, new: Any, path: str = "") -> list[Shown]:
+    """[{field, old, new}] for every leaf that differs; an absent side is None."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = []
+        for name in [*old, *(name for name in new if name not in old)]:
+            inner = f"{path}.{name}" if path else str(name)
+            found += changes(old.get(name), new.get(name), inner)
+        return found
+    if isinstance(old, list) and isinstance(new, list):
+        gone = [{"field": path, "old": one, "new": None} for one in old if one not in new]
+        return gone + [{"field": path, "old": None, "new": one} for one in new if one not in old]
+    return [] if old == new else [{"field": path, "old": old, "new": new}]
+
+
+def print_tree(out: Console, shown: Shown) -> None:
+    top = Tree(Text(f"{shown['type']} {shown['epoch']}/{shown['sequence']}", style="bold"))
+    for name, value in shown.items():
+        _branch(top, name, value)
+    out.print(top)
+
+
+def print_changes(out: Console, found: list[Shown]) -> None:
+    if not found:
+        out.print("Nothing changes.")
+    for change in found:
+        if change["old"] is not None:
+            out.print(Text(f"- {_one_line(change['field'], change['old'])}", style="red"))
+        if change["new"] is not None:
+            out.print(Text(f"+ {_one_line(change['field'], change['new'])}", style="green"))
+
+
+def _one_line(field: str, value: Any) -> str:
+    if isinstance(value, dict):
+        value = ", ".join(f"{name} {one}" for name, one in value.items() if one is not None)
+    return printable(f"{field}: {value}")
+
+
+def _branch(tree: Tree, name: str, value: Any) -> None:
+    if value is None or value == [] or value == {}:
+        return
+    label = printable(str(name))
+    if isinstance(value, dict):
+        branch = tree.add(Text(label))
+        for inner, one in value.items():
+            _branch(branch, inner, one)
+    elif isinstance(value, list):
+        branch = tree.add(Text(label))
+        for one in value:
+            if isinstance(one, dict):
+                _branch(branch, "-", one)
+            else:
+                branch.add(Text(printable(str(one))))
+    else:
+        tree.add(Text(f"{label}: {printable(str(value))}"))
+
+
+def _list(values: Any) -> list[str] | None:
+    return None if values is None else list(values)
+
+
+def _time(unix_s: int | None) -> str | None:
+    if unix_s is None:
+        return None
+    when = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=unix_s)
+    return when.isoformat() + "Z"
+
+
+def _word(words: dict[str, int], value: int) -> str:
+    return next((word for word, one in words.items() if one == value), str(value))
+
+
+def _authority(parsed: authority.Authority) -> list[Shown]:
+    return [
+        {
+            "threshold": threshold,
+            "keys": [
+                f"{signers.ALGORITHM_NAMES.get(alg, str(alg))} {kid.hex()}" for kid, alg, _ in keys
+            ],
+        }
+        for threshold, keys in parsed.groups
+    ]
+
+
+def _service(one: Any) -> Shown:
+    return {
+        "hosts": _list(one.hosts),
+        "port": one.port,
+        "purpose": _word(description.PURPOSES, one.purpose),
+        "mode": _word(description.MODES, one.mode),
+        "pins": one.pin_set,
+        "audit": True if not one.enforce else None,
+        "check_name": one.check_name or None,
+        "check_eku": one.check_eku or None,
+        "needs_clock": one.needs_clock or None,
+        "max_state_age_s": one.max_state_age_s,
+        "peer_name": one.peer_name,
+    }
+
+
+def _pin_set(one: Any) -> Shown:
+    return {
+        "on_expiry": _word(description.EXPIRIES, one.on_expiry),
+        "ratchet": _word(description.RATCHETS, one.ratchet),
+        "hold_s": one.hold_s or None,
+        "hold_max_s": one.hold_max_s or None,
+        "pins": {
+            pin.spki_sha256.hex(): {
+                "place": place,
+                "backup": pin.is_backup or None,
+                "not_before": _time(pin.not_before),
+                "not_after": _time(pin.not_after),
+            }
+            for place, pin in enumerate(one.pins)
+        },
+    }
+
+
+def _anchors(state: Any) -> Shown:
+    """Anchors by the digest of their key and name: what an anchor is."""
+    return {
+        sha256(anchor.name, anchor.spki)[:8].hex(): {
+            "name": _name(bytes(anchor.name)),
+            "key": _key(bytes(anchor.spki)),
+            "spki_sha256": sha256(anchor.spki).hex(),
+            "hosts": _list(anchor.hosts),
+            "purposes": [
+                word for word, bit in description.PURPOSES.items() if anchor.purposes & bit
+            ],
+            "trust_from": _time(anchor.trust_from),
+            "trust_until": _time(anchor.trust_until),
+            "distrust_leaf_after": _time(anchor.distrust_leaf_after),
+            "name_constraints": anchor.name_constraints and anchor.name_constraints.hex(),
+            "path_len": anchor.path_len,
+        }
+        for anchor in state.anchors
+    }
+
+
+def _link(content: bytes) -> Shown:
+    link: Any = authority.Link(Message(Reader(BytesSource(content))))
+    return {
+        "epoch": link.epoch,
+        "sequence": link.sequence,
+        "authority": _authority(link.authority),
+        "backup": None if link.backup is None else _authority(link.backup),
+    }
+
+
+def _name(der: bytes) -> str:
+    """A Name as text, for people only: nothing is decided by it."""
+    try:
+        return str(asn1_x509.Name.load(der).human_friendly)
+    except (ValueError, TypeError, KeyError):
+        return der.hex()
+
+
+def _key(spki: bytes) -> str:
+    try:
+        key = serialization.load_der_public_key(spki)
+    except (ValueError, UnsupportedAlgorithm):
+        return "unreadable"
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return key.curve.name
+    return f"RSA {key.key_size}" if isinstance(key, rsa.RSAPublicKey) else type(key).__name__

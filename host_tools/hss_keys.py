@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: MIT
+"""HSS/LMS private keys (RFC 8554) that cannot sign twice with one leaf.
+
+A one-time key used twice gives its secret away, so everything here is about never doing that:
+
+- *Disjoint holders.* One ceremony makes a public key and N holder files. Each holder gets a bottom
+  tree of its own, from a seed of its own; the top tree certifies the bottom trees and is then
+  forgotten. No two holders share a leaf, whatever they do with their files.
+- *State before signature.* The next leaf number is on disk (fsync, rename) before a signature is
+  returned. Two processes are kept apart by a lock on the file.
+- *A public ledger.* Every signature is recorded as (tree, leaf, message digest) in a file kept
+  with the bundles. It is read before signing: a holder file restored from a backup is behind the
+  ledger and jumps ahead of it; a leaf that would sign a second message is refused.
+
+The algorithm is pyhsslms'; the verifier is the device's `trustanchor.hss`.
+"""
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyhsslms.pyhsslms as lms
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from host_tools import inputs
+from host_tools.errors import HostError
+
+FORMAT = "trustanchor-hss-holder-1"
+_LEDGER_FORMAT = "trustanchor-hss-ledger-1"
+_FILE_BYTES = 1 << 20
+_LEDGER_BYTES = 16 << 20
+_TREE_ID_BYTES = 16  # I of RFC 8554 section 5.3
+_SEED_BYTES = 32
+# scrypt, RFC 7914: 128 MiB and about half a second, for a file that is opened a few times a year.
+_SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 1 << 17, 8, 1
+
+# Tree heights by RFC 8554 table 2, Winternitz widths by table 1; SHA-256 with n = 32.
+HEIGHTS = {
+    5: lms.lms_sha256_m32_h5,
+    10: lms.lms_sha256_m32_h10,
+    15: lms.lms_sha256_m32_h15,
+}
+WIDTHS = {
+    1: lms.lmots_sha256_n32_w1,
+    2: lms.lmots_sha256_n32_w2,
+    4: lms.lmots_sha256_n32_w4,
+    8: lms.lmots_sha256_n32_w8,
+}
+Progress = Callable[[int, int], None]
+
+
+def _no_progress(done: int, total: int) -> None:
+    pass
+
+
+@dataclass
+class Holder:
+    """One holder's share: a bottom tree and the top tree's signature over it.
+
+    public    HSS public key, RFC 8554 section 6.1: the same for all holders
+    endorsed  signed_public_key of the bottom tree, RFC 8554 section 6.2
+    """
+
+    public: bytes
+    endorsed: bytes
+    height: int
+    width: int
+    tree_id: bytes
+    seed: bytes
+    next_leaf: int
+    name: str = ""
+
+    @property
+    def leaves(self) -> int:
+        return 1 << self.height
+
+
+def generate(
+    holders: int,
+    height: int = 10,
+    width: int = 4,
+    progress: Progress = _no_progress,
+) -> list[Holder]:
+    """Make one HSS key of two levels and one share a holder (1 to 32 holders)."""
+    top_height = 5
+    if not 1 <= holders <= 1 << top_height:
+        raise HostError(f"{holders} holders: between 1 and {1 << top_height}.", "key.parameters")
+    if height not in HEIGHTS or width not in WIDTHS:
+        raise HostError(
+            f"height {height}, width {width}: heights are {', '.join(map(str, HEIGHTS))}, "
+            f"widths {', '.join(map(str, WIDTHS))}.",
+            "key.parameters",
+        )
+    total = holders + 1
+    top = lms.LmsPrivateKey(
+        lms_type=HEIGHTS[top_height],
+        lmots_type=WIDTHS[width],
+        SEED=secrets.token_bytes(_SEED_BYTES),
+        I=secrets.token_bytes(_TREE_ID_BYTES),
+    )
+    progress(1, total)
+    public = lms.u32(2) + top.publicKey().serialize()
+    shares = []
+    for number in range(holders):
+        tree_id, seed = secrets.token_bytes(_TREE_ID_BYTES), secrets.token_bytes(_SEED_BYTES)
+        bottom = lms.LmsPrivateKey(
+            lms_type=HEIGHTS[height], lmots_type=WIDTHS[width], SEED=seed, I=tree_id
+        )
+        record = bottom.publicKey().serialize()
+        # LmsPrivateKey.sign takes the next leaf of the top tree: one leaf a holder.
+        endorsed = top.sign(record) + record
+        shares.append(Holder(public, endorsed, height, width, tree_id, seed, 0))
+        progress(number + 2, total)
+    return shares
+
+
+def encode(holder: Holder, passphrase: bytes) -> bytes:
+    """The holder file: JSON, the seed encrypted with AES-256-GCM under scrypt(passphrase)."""
+    salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
+    fields = _public_fields(holder)
+    sealed = AESGCM(_derive(passphrase, salt)).encrypt(nonce, holder.seed, _bound(fields))
+    protected = {"salt": _b64(salt), "nonce": _b64(nonce), "seed": _b64(sealed)}
+    return _dump({**fields, **protected, "next_leaf": holder.next_leaf})
+
+
+def sign(
+    path: Path,
+    ledger: Path,
+    message: bytes,
+    passphrase: bytes,
+    progress: Progress = _no_progress,
+) -> bytes:
+    """Return the hss_signature over message; the file and the ledger are advanced first.
+
+    Raises HostError with key.unreadable, key.passphrase_wrong, key.locked, key.exhausted or
+    key.ledger.
+    """
+    digest = hashlib.sha256(message).hexdigest()
+    # The ledger too: two copies of one share are two files with one tree.
+    with _locked(path), _locked(ledger, waits=True):
+        fields, holder = _open(path, passphrase)
+        spent = read_ledger(ledger)
+        tree = holder.tree_id.hex()
+        known = [leaf for (used_tree, leaf) in spent if used_tree == tree]
+        leaf = max([holder.next_leaf, *(used + 1 for used in known)])
+        if leaf >= holder.leaves:
+            raise HostError(
+                f"{path}: all {holder.leaves} signatures of this share are spent; name the share "
+                "of another holder, or make a new key and rotate to it.",
+                "key.exhausted",
+            )
+        # From here on the leaf counts as used, even when the process dies before it has signed.
+        _replace(path, _dump({**fields, "next_leaf": leaf + 1}))
+        _append(ledger, {"tree": tree, "leaf": leaf, "sha256": digest})
+        progress(0, 1)
+        bottom = lms.LmsPrivateKey(
+            lms_type=HEIGHTS[holder.height],
+            lmots_type=WIDTHS[holder.width],
+            SEED=holder.seed,
+            I=holder.tree_id,
+            q=leaf,
+        )
+        progress(1, 1)
+        return lms.u32(1) + holder.endorsed + bottom.sign(message)
+
+
+def is_holder_file(content: bytes) -> bool:
+    return FORMAT.encode() in content[:200]
+
+
+def read_public(path: Path) -> bytes:
+    """Return the HSS public key of a holder file, without its passphrase."""
+    return _decode_public(path, _fields(path)).public
+
+
+def read_ledger(path: Path) -> dict[tuple[str, int], str]:
+    """Return {(tree, leaf): message digest}; a missing file is an empty ledger.
+
+    Raises HostError key.ledger on a line that does not parse or contradicts another.
+    """
+    spent: dict[tuple[str, int], str] = {}
+    if not path.exists():
+        return spent
+    for number, line in enumerate(
+        _read(path, _LEDGER_BYTES).decode("utf-8", "replace").split("\n")
+    ):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            if number == 0 and row == {"format": _LEDGER_FORMAT}:
+                continue
+            key, digest = (str(row["tree"]), int(row["leaf"])), str(row["sha256"])
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            raise HostError(
+                f"{path} line {number + 1} is no ledger entry: restore the ledger from where the "
+                "bundles are kept; without it a leaf could be used twice.",
+                "key.ledger",
+            ) from None
+        if spent.setdefault(key, digest) != digest:
+            raise HostError(
+                f"{path} line {number + 1}: leaf {key[1]} of tree {key[0]} signed two messages. "
+                "The key must be replaced: anybody can forge with it.",
+                "key.ledger",
+            )
+    return spent
+
+
+def _public_fields(holder: Holder) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "name": holder.name,
+        "public": _b64(holder.public),
+        "endorsed": _b64(holder.endorsed),
+        "height": holder.height,
+        "width": holder.width,
+        "tree": holder.tree_id.hex(),
+    }
+
+
+def _bound(fields: dict[str, object]) -> bytes:
+    """What the encrypted seed is tied to: everything but the counter."""
+    return json.dumps([fields[name] for name in sorted(_public_names())]).encode()
+
+
+def _public_names() -> tuple[str, ...]:
+    return ("endorsed", "format", "height", "name", "public", "tree", "width")
+
+
+def _derive(passphrase: bytes, salt: bytes) -> bytes:
+    return Scrypt(salt=salt, length=32, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P).derive(passphrase)
+
+
+def _fields(path: Path) -> dict[str, object]:
+    content = _read(path, _FILE_BYTES)
+    try:
+        fields = json.loads(content)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+        raise HostError(f"{path}: not an HSS holder file.", "key.unreadable")
+    return fields
+
+
+def _decode_public(path: Path, fields: dict[str, object]) -> Holder:
+    try:
+        holder = Holder(
+            public=_from_b64(fields["public"]),
+            endorsed=_from_b64(fields["endorsed"]),
+            height=int(str(fields["height"])),
+            width=int(str(fields["width"])),
+            tree_id=bytes.fromhex(str(fields["tree"])),
+            seed=b"",
+            next_leaf=int(str(fields["next_leaf"])),
+            name=str(fields["name"]),
+        )
+        known = holder.height in HEIGHTS and holder.width in WIDTHS and holder.next_leaf >= 0
+    except (KeyError, ValueError):
+        known = False
+    if not known:
+        raise HostError(f"{path}: a damaged HSS holder file.", "key.unreadable")
+    return holder
+
+
+def _open(path: Path, passphrase: bytes) -> tuple[dict[str, object], Holder]:
+    fields = _fields(path)
+    holder = _decode_public(path, fields)
+    try:
+        key = _derive(passphrase, _from_b64(fields["salt"]))
+        nonce, sealed = _from_b64(fields["nonce"]), _from_b64(fields["seed"])
+        holder.seed = AESGCM(key).decrypt(nonce, sealed, _bound(fields))
+    except (KeyError, ValueError):
+        raise HostError(f"{path}: a damaged HSS holder file.", "key.unreadable") from None
+    except InvalidTag:
+        raise HostError(
+            f"{path}: wrong passphrase, or a changed file.", "key.passphrase_wrong"
+        ) from None
+    return fields, holder
+
+
+@contextlib.contextmanager
+def _locked(path: Path, waits: bool = False) -> Iterator[None]:
+    """Hold path's lock file. A second process at one share is refused: it shows a mistake."""
+    lock = path.with_name(path.name + ".lock")
+    with open(lock, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise HostError(f"{path} is in use by another process.", "key.locked") from None
+        yield
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write path: a power cut leaves the old or the new file, and the new one is durable."""
+    scratch = path.with_name(path.name + ".new")
+    with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(scratch, path)
+    _sync_folder(path.parent)
+
+
+def _append(path: Path, row: dict[str, object]) -> None:
+    is_new = not path.exists()
+    with open(path, "ab") as file:
+        if is_new:
+            file.write(json.dumps({"format": _LEDGER_FORMAT}).encode() + b"\n")
+        file.write(json.dumps(row).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path, limit: int) -> bytes:
+    content = inputs.read(path, limit)
+    if len(content) > limit:
+        raise HostError(f"{path}: larger than {limit} bytes.", "key.unreadable")
+    return content
+
+
+def _dump(fields: dict[str, object]) -> bytes:
+    return json.dumps(fields, indent=1).encode() + b"\n"
+
+
+def _b64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _from_b64(text: object) -> bytes:
+    return base64.b64decode(str(text), validate=True)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""Private keys in files: always encrypted, never overwritten, readable by their owner alone.
+
+A passphrase comes from `--passphrase-file`, from TRUSTANCHOR_PASSPHRASE, or from the keyboard; it
+is never an argument, because arguments show in `ps` and stay in shell histories.
+"""
+
+import argparse
+import getpass
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+from host_tools import inputs
+from host_tools.errors import HostError
+
+PASSPHRASE_VARIABLE = "TRUSTANCHOR_PASSPHRASE"
+# Bytes of randomness in a passphrase we make up: 20 characters, 120 bits.
+_MADE_UP_BYTES = 15
+_PASSPHRASE_FILE_BYTES = 4096
+
+
+def add_passphrase_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--passphrase-file",
+        metavar="FILE",
+        help=f"first line is the passphrase; else ${PASSPHRASE_VARIABLE}, else the keyboard",
+    )
+
+
+def given_passphrase(arguments: argparse.Namespace) -> bytes | None:
+    """Return the passphrase of the option or the environment, or None when neither is set."""
+    if arguments.passphrase_file:
+        content = inputs.read(arguments.passphrase_file, _PASSPHRASE_FILE_BYTES)
+        line = content.split(b"\n", 1)[0].rstrip(b"\r")
+        if not line:
+            raise HostError(
+                f"{arguments.passphrase_file}: the first line is empty.", "key.passphrase_missing"
+            )
+        return line
+    if text := os.environ.get(PASSPHRASE_VARIABLE):
+        return os.fsencode(text)
+    return None
+
+
+def ask_passphrase(prompt: str, twice: bool = False) -> bytes | None:
+    """Ask at the keyboard; None when there is none. twice guards against a slip in a new one."""
+    if not sys.stdin.isatty():
+        return None
+    try:
+        first = getpass.getpass(f"{prompt}: ")
+        if twice and first and getpass.getpass("The same again: ") != first:
+            raise HostError("The two passphrases differ.", "key.passphrase_wrong")
+    except EOFError:
+        raise HostError("No passphrase was typed.", "key.passphrase_missing") from None
+    return first.encode() or None
+
+
+def make_passphrase() -> bytes:
+    return secrets.token_urlsafe(_MADE_UP_BYTES).encode()
+
+
+def new_ec_key() -> ec.EllipticCurvePrivateKey:
+    """A P-256 key: every MicroPython TLS build speaks it and it is the cheapest to verify."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def public_der(key: PrivateKeyTypes) -> bytes:
+    """DER SubjectPublicKeyInfo of a private key."""
+    return key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def encrypted_pem(key: PrivateKeyTypes, passphrase: bytes) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(passphrase),
+    )
+
+
+def write_new(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Create path with content; refuse (host.exists) when something is there already."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError:
+        raise HostError(f"{path} exists already and is left as it is.", "host.exists") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def load_private_key(
+    content: bytes, arguments: argparse.Namespace, name: str, is_pem: bool = True
+) -> PrivateKeyTypes:
+    """Read a private key, asking for its passphrase only when it has one.
+
+    Refuses with key.unreadable, key.passphrase_missing or key.passphrase_wrong.
+    """
+    load = serialization.load_pem_private_key if is_pem else serialization.load_der_private_key
+    if b"OPENSSH PRIVATE KEY" in content:
+        load = serialization.load_ssh_private_key
+    try:
+        return load(content, None)
+    except TypeError:
+        pass  # how cryptography says that the key is encrypted
+    except (ValueError, UnsupportedAlgorithm, NotImplementedError):
+        # An encrypted OpenSSH key is refused with a ValueError that only its text tells apart, so
+        # a passphrase that was given is tried before giving up.
+        if b"OPENSSH" not in content:
+            raise HostError(f"{name}: not a private key that can be read.", "key.unreadable")
+    passphrase = given_passphrase(arguments) or ask_passphrase(f"Passphrase of {name}")
+    if passphrase is None:
+        raise HostError(
+            f"{name} is encrypted: give its passphrase with --passphrase-file or "
+            f"{PASSPHRASE_VARIABLE}.",
+            "key.passphrase_missing",
+        )
+    try:
+        return load(content, passphrase)
+    except (ValueError, TypeError, UnsupportedAlgorithm, NotImplementedError):
+        raise HostError(
+            f"{name}: wrong passphrase, or a damaged key.", "key.passphrase_wrong"
+        ) from None
