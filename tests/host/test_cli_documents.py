@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""What README.md and TRANSCRIPTS.md name exists: tests, files, commands, make targets."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from host_tools import cli
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+README = (ROOT / "README.md").read_text()
+DESIGN = (ROOT / "firmware" / "DESIGN.md").read_text()
+TRANSCRIPTS = (ROOT / "host_tools" / "TRANSCRIPTS.md").read_text()
+_PROOF = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+
+
+def missing_proofs(text: str) -> list[str]:
+    """Tests that text names and that are not there."""
+    missing = []
+    for file, function in _PROOF.findall(text):
+        path = ROOT / file
+        if not path.is_file() or (f"def {function}(" not in path.read_text() and function):
+            missing.append(f"{file}::{function}")
+    return missing
+
+
+def test_every_promise_of_the_readme_names_a_test_that_exists():
+    assert len(_PROOF.findall(README)) > 10
+    assert missing_proofs(README) == []
+
+
+def test_every_claim_of_the_threat_model_names_a_test_that_exists():
+    claims = DESIGN.partition("### What proves it")[2].partition("\n## ")[0]
+    rows = [line for line in claims.splitlines() if "`tests/" in line]
+    assert len(rows) > 40
+    assert len(_PROOF.findall(claims)) == len(rows)
+    assert missing_proofs(claims) == []
+
+
+def test_a_proof_that_is_gone_is_noticed():
+    gone = "`tests/host/test_nothing.py` and `tests/host/test_cli.py::test_nothing`"
+    assert len(missing_proofs(gone)) == 2
+
+
+def test_every_command_has_a_transcript():
+    titles = re.findall(r"^## trustanchor ([\w-]+)$", TRANSCRIPTS, re.MULTILINE)
+    assert sorted(titles) == cli.command_names()
+
+
+def test_every_make_target_the_readme_names_exists():
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = set(re.findall(r"(?:^    |`)make ([a-z-]+)", README, re.MULTILINE))
+    assert {"demo", "test", "help"} <= named
+    assert named - set(targets) == set()
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))
+def test_every_link_of_the_readme_leads_somewhere(link):
+    assert (ROOT / link).exists()

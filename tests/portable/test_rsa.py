@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""RSA below the door: encodings that must not pass, and the limits of keys."""
+
+import check
+from trustanchor import rsa, rsa_pss, sha2
+
+
+def _run(steps):
+    try:
+        while True:
+            next(steps)
+    except StopIteration as done:
+        return done.value
+
+
+def _key():
+    lines = check.fixture("signatures/rsa2048-sha256").decode().split("\n")
+    spki, message, signature = [bytes.fromhex(line) for line in lines[1:4]]
+    n, e = rsa.key_of(spki[24:])
+    return n, e, message, signature
+
+
+def _der(n, e):
+    def integer(value):
+        octets = value.to_bytes(1100, "big").lstrip(b"\x00") or b"\x00"
+        if octets[0] >= 0x80:
+            octets = b"\x00" + octets
+        return b"\x02" + _length(len(octets)) + octets
+
+    body = integer(n) + integer(e)
+    return b"\x30" + _length(len(body)) + body
+
+
+def _length(n):
+    if n < 0x80:
+        return bytes((n,))
+    return bytes((0x81, n)) if n < 0x100 else b"\x82" + n.to_bytes(2, "big")
+
+
+_N = (1 << 2047) + 12345
+
+
+def _pkcs1(encoded):
+    """Whether this encoding of b"m" passes. To choose what a signature opens to needs the private
+    key, so the opening is replaced."""
+
+    def opening(n, e, signature):
+        yield
+        return signature
+
+    kept, rsa.opening = rsa.opening, opening
+    try:
+        return _run(rsa.verifying(_N, 3, 256, b"m", encoded))
+    finally:
+        rsa.opening = kept
+
+
+_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
+
+
+def test_the_one_right_encoding_passes():
+    digest = sha2.digest(256, b"m")
+    padding = b"\xff" * (256 - 3 - 19 - 32)
+    check.true(_pkcs1(b"\x00\x01" + padding + b"\x00" + _INFO + digest))
+
+
+def test_every_other_encoding_is_false():
+    digest = sha2.digest(256, b"m")
+    info = _INFO + digest
+    bare = bytes.fromhex("302f300b0609608648016503040201") + b"\x04\x20" + digest
+    renamed = info[:14] + b"\x02" + info[15:]
+    for what, wrong in (
+        ("block type 2", b"\x00\x02" + b"\xff" * 202 + b"\x00" + info),
+        ("no separator", b"\x00\x01" + b"\xff" * 203 + info),
+        ("short padding, bytes after", b"\x00\x01" + b"\xff" * 8 + b"\x00" + info + bytes(194)),
+        ("a byte of padding differs", b"\x00\x01" + b"\xff" * 201 + b"\xfe\x00" + info),
+        ("no NULL", b"\x00\x01" + b"\xff" * 204 + b"\x00" + bare),
+        ("no DigestInfo", b"\x00\x01" + b"\xff" * 221 + b"\x00" + digest),
+        ("SHA-384's name", b"\x00\x01" + b"\xff" * 202 + b"\x00" + renamed),
+        ("a leading byte", b"\x01\x01" + b"\xff" * 202 + b"\x00" + info),
+    ):
+        check.equal(len(wrong), 256, what)
+        check.false(_pkcs1(wrong), what)
+
+
+def test_a_signature_is_as_long_as_the_modulus_and_smaller():
+    n, e, message, signature = _key()
+    check.true(_run(rsa.verifying(n, e, 256, message, signature)))
+    s = int.from_bytes(signature, "big")
+    for wrong in (signature[:-1], b"\x00" + signature, signature + b"\x00", b""):
+        check.false(_run(rsa.verifying(n, e, 256, message, wrong)))
+    # The same residue, one modulus higher, where it still fits.
+    if (s + n) >> 2048 == 0:
+        check.false(_run(rsa.verifying(n, e, 256, message, (s + n).to_bytes(256, "big"))))
+    check.false(_run(rsa.verifying(n, e, 256, message, n.to_bytes(256, "big"))))
+    check.false(_run(rsa.verifying(n, e, 256, message, bytes(256))))
+
+
+def test_moduli_from_2048_to_8192_bits():
+    check.equal(rsa.key_of(_der((1 << 2047) + 1, 65537)), ((1 << 2047) + 1, 65537))
+    check.equal(rsa.key_of(_der((1 << 8192) - 1, 3)), ((1 << 8192) - 1, 3))
+    check.refuses("sig.key_size", rsa.key_of, _der((1 << 2047) - 1, 65537))
+    check.refuses("sig.key_size", rsa.key_of, _der((1 << 8192) + 1, 65537))
+
+
+def test_exponents_are_odd_and_bounded():
+    check.equal(rsa.key_of(_der(_N, (1 << 33) - 1))[1], (1 << 33) - 1)
+    for e in (0, 1, 2, 65536, (1 << 33) + 1):
+        check.refuses("sig.key_malformed", rsa.key_of, _der(_N, e))
+    check.refuses("sig.key_malformed", rsa.key_of, _der(_N + 1, 65537))
+
+
+def test_keys_are_strict_der():
+    good = _der(_N, 65537)
+    check.equal(rsa.key_of(good), (_N, 65537))
+    # The zero before the modulus gone: the number would be negative.
+    negative = (
+        good[:1] + b"\x82" + (len(good) - 5).to_bytes(2, "big") + b"\x02\x82\x01\x00" + good[9:]
+    )
+    for wrong in (good + b"\x00", good[:-1], b"", b"\x30\x00", b"\x31" + good[1:], negative):
+        check.refuses("sig.key_malformed", rsa.key_of, wrong)
+
+
+def _pss(encoded, n=_N, salt=32):
+    def opening(n, e, signature):
+        yield
+        return signature
+
+    kept, rsa_pss.opening = rsa_pss.opening, opening
+    try:
+        return _run(rsa_pss.verifying(n, 3, 256, 256, salt, b"m", encoded))
+    finally:
+        rsa_pss.opening = kept
+
+
+def _pss_encoding(bits, salt, one=1, trailer=0xBC, first=0):
+    """EMSA-PSS of b"m" for a modulus of this many bits, with chosen faults (RFC 8017 9.1.1)."""
+    length = (bits - 1 + 7) // 8
+    h = sha2.digest(256, bytes(8) + sha2.digest(256, b"m") + salt)
+    size = length - 33
+    db = bytearray(bytes(size - len(salt) - 1) + bytes((one,)) + salt)
+    db[0] |= first
+    mask = _run(rsa_pss._mgf1(256, h, size))
+    masked = bytearray(size)
+    for i in range(size):
+        masked[i] = db[i] ^ mask[i]
+    unused = 8 * length - (bits - 1)
+    masked[0] &= 0xFF >> unused
+    encoded = bytes(masked) + h + bytes((trailer,))
+    return bytes((bits + 7) // 8 - length) + encoded
+
+
+def test_pss_passes_with_every_alignment_of_the_modulus():
+    for bits in (2048, 2049, 2050, 2055):
+        n = (1 << (bits - 1)) + 1
+        check.true(_pss(_pss_encoding(bits, b"s" * 32), n), bits)
+        check.false(_pss(_pss_encoding(bits, b"s" * 31), n), bits)
+        check.true(_pss(_pss_encoding(bits, b""), n, 0), bits)
+        check.false(_pss(_pss_encoding(bits, b"s"), n, 0), bits)
+
+
+def test_pss_faults_are_false():
+    n = (1 << 2047) + 1
+    check.true(_pss(_pss_encoding(2048, b"s" * 32), n))
+    check.false(_pss(_pss_encoding(2048, b"s" * 32, one=2), n))
+    check.false(_pss(_pss_encoding(2048, b"s" * 32, trailer=0xCC), n))
+    check.false(_pss(_pss_encoding(2048, b"s" * 32, first=0x40), n))
+    good = bytearray(_pss_encoding(2048, b"s" * 32))
+    # The bit above emBits.
+    good[0] |= 0x80
+    check.false(_pss(bytes(good), n))
+    # One bit more modulus: a whole byte above emBits must be zero.
+    good = bytearray(_pss_encoding(2049, b"s" * 32))
+    good[0] = 1
+    check.false(_pss(bytes(good), (1 << 2048) + 1))
+    # A salt longer than the encoding has room for.
+    check.false(_pss(_pss_encoding(2048, b"s" * 32), n, 256))

@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: MIT
+"""The store when something does not work: refused bundles, full and worn flash.
+
+And when things happen at once: two handshakes in one event loop, an update amid a verdict.
+"""
+
+import os
+
+from scratch import key
+from stand_in import SmallStore, Verdict, asked, bundle
+from store_board import Board, both, provisioned, slots
+
+from check import equal, false, refuses, true
+from trustanchor.limits import BUNDLE_BYTES
+from trustanchor.state import EVENT_PATH
+
+
+class Failing:
+    """A copy that fails as often as it is told."""
+
+    def __init__(self, copy, times):
+        self.name = copy.name
+        self.writes = 0
+        self.read = copy.read
+        self._copy = copy
+        self._times = times
+
+    def write(self, data):
+        self.writes += 1
+        if self._times:
+            self._times -= 1
+            raise OSError(28)
+        self._copy.write(data)
+
+
+def failing(board, *times):
+    store = board.boots()
+    store.copies = [Failing(copy, n) for copy, n in zip(store.copies, times)]
+    return store
+
+
+# Refused.
+
+
+def test_a_refused_bundle_leaves_flash_and_ram_as_they_were():
+    def refuse(board):
+        store = board.boots()
+        store.join(Verdict(store, "two"), asked(store))
+        before = board.content()
+        kept = store.state.payload_digest, store.record, store.local.retired, store.local.bound
+        refuses("update.current", store.install, bundle(1))
+        refuses("update.rollback", store.install, bundle(1, pins=("x", "y")))
+        refuses("bundle.file", store.install, b"no bundle at all")
+        refuses("bundle.file", store.install, b"")
+        equal(board.content(), before)
+        now = store.state.payload_digest, store.record, store.local.retired, store.local.bound
+        equal(now, kept)
+
+    both(refuse)
+
+
+def test_a_bundle_above_the_limit_is_refused_before_it_is_all_written():
+    board = provisioned()
+    store = board.boots()
+    before = board.content()
+    endless = Endless()
+    refuses("bundle.too_large", store.install, endless)
+    true(endless.given <= BUNDLE_BYTES + 512)
+    equal(board.content(), before)
+
+
+class Endless:
+    given = 0
+
+    def read(self, count):
+        self.given += count
+        return b"x" * count
+
+
+def test_unverified_bytes_touch_one_file_only():
+    board = provisioned()
+    store = board.boots()
+    seen = []
+
+    class Spy:
+        given = 0
+
+        def read(self, count):
+            seen.append(sorted(os.listdir(board.root)))
+            self.given += 1
+            return b"x" * 100 if self.given < 5 else b""
+
+    refuses("bundle.file", store.install, Spy())
+    named = slots(board)
+    for names in seen:
+        equal(sorted(set(names) - set(named)), ["record", "stage"])
+
+
+def test_a_staged_file_is_taken_from_where_it_lies():
+    board = provisioned()
+    with open(board.root + "/stage", "wb") as file:
+        file.write(bundle(2, pins=("two", "three")))
+    store = board.boots()
+    store.install(board.root + "/stage")
+    equal(store.state.sequence, 2)
+    refuses("store.no_stage", store.install, board.root + "/stage")
+
+
+# Writes that fail.
+
+
+def test_a_retirement_that_can_not_be_written_stands_in_ram_and_is_reported():
+    def fail(board):
+        store = failing(board, 1, 1)
+        true(store.join(Verdict(store, "two")), "the connection stands")
+        true(store.local.is_retired("pins", key("one")))
+        equal(store.status()["problem"][0], "store.write_failed")
+        false(board.boots().local.is_retired("pins", key("one")))
+        # The next handshake, whatever it says, tries again.
+        true(store.join(Verdict(store, "two")))
+        equal(store.status()["problem"], None)
+        true(board.boots().local.is_retired("pins", key("one")))
+
+    both(fail)
+
+
+def test_one_copy_is_enough_to_be_durable_and_the_other_is_reported():
+    for times in ((1, 0), (0, 1)):
+        board = provisioned()
+        store = failing(board, *times)
+        store.join(Verdict(store, "two"))
+        equal(store.status()["problem"][0], "store.write_failed")
+        true(board.boots().local.is_retired("pins", key("one")))
+
+
+def test_while_a_retirement_is_not_durable_no_path_is_written_to_the_cache():
+    board = provisioned()
+    store = failing(board, 1, 1)
+    seen = Verdict(store, "two")
+    seen.events += ((EVENT_PATH, key("p"), 0, 1 << 33, b"v"),)
+    true(store.join(seen))
+    false("cache" in os.listdir(board.root))
+    store.join(Verdict(store, "two"))
+    true("cache" in os.listdir(board.root))
+
+
+def test_an_update_that_can_not_be_written_is_refused_and_the_state_stays():
+    def fail(board):
+        store = failing(board, 1, 1)
+        refuses("store.write_failed", store.install, bundle(2, pins=("two", "three")))
+        equal(store.state.sequence, 1)
+        equal(store.record.sequence, 1)
+        equal(board.boots().state.sequence, 1)
+        store.install(bundle(2, pins=("two", "three")))
+        equal(board.boots().state.sequence, 2)
+
+    both(fail)
+
+
+def test_a_full_volume_is_refused_with_its_own_code():
+    board = provisioned()
+    store = board.boots()
+
+    class Full:
+        def read(self, count):
+            raise OSError(28)  # where a write would raise it
+
+    refuses("store.no_space", store.install, Full())
+    equal(store.state.sequence, 1)
+    false("stage" in os.listdir(board.root))
+
+
+def test_a_generation_is_never_used_twice():
+    # A write that seemed to fail may be on flash.
+    board = provisioned()
+    store = failing(board, 3, 3)
+    seen = []
+    for _ in range(3):
+        store.join(Verdict(store, "two"))
+        seen.append(store.record.generation)
+    equal(seen, sorted(set(seen)))
+
+
+# At once.
+
+
+def test_two_handshakes_at_once_lose_no_retirement():
+    def race(board):
+        store = board.boots()
+        store.install(bundle(2, pins=("one", "two", "three")))
+        first, second = Verdict(store, "two"), Verdict(store, "three")
+        true(store.join(first))
+        false(store.join(second), "the retired set is another: judge again")
+        true(store.join(Verdict(store, "three")))
+        again = board.boots()
+        true(again.local.is_retired("pins", key("one")))
+        true(again.local.is_retired("pins", key("two")))
+
+    both(race)
+
+
+def test_the_thief_in_the_other_handshake_is_judged_again():
+    board = provisioned()
+    store = board.boots()
+    thief, owner = Verdict(store, "one"), Verdict(store, "two")
+    true(store.join(owner))
+    false(store.join(thief))
+    false(store.stands(thief))
+    true(store.stands(owner))
+
+
+def test_an_update_amid_a_verdict_makes_it_void():
+    def update(board):
+        store = board.boots()
+        verdict = Verdict(store, "two")
+        store.install(bundle(2, pins=("two", "three")))
+        before = board.content()
+        false(store.join(verdict))
+        false(store.stands(verdict))
+        equal(board.content(), before)
+
+    both(update)
+
+
+def test_a_retirement_while_an_update_is_decided_is_not_lost():
+    def race(board):
+        store = board.boots()
+        steps = store.installing(bundle(2, pins=("one", "two", "three")))
+        next(steps)
+        refuses("store.busy", store.install, bundle(3))
+        true(store.join(Verdict(store, "two")))
+        for _ in steps:
+            pass
+        equal(store.state.sequence, 2)
+        true(store.local.is_retired("pins", key("one")))
+        true(board.boots().local.is_retired("pins", key("one")))
+
+    both(race)
+
+
+def test_a_verdict_from_before_a_reload_is_judged_again():
+    board = provisioned()
+    store = board.boots()
+    thief = Verdict(store, "one")
+    store.join(Verdict(store, "two"))
+    store.load()
+    false(store.join(thief))
+    false(store.stands(thief))
+
+
+def test_an_update_given_up_half_way_changes_nothing():
+    board = provisioned()
+    store = board.boots()
+    steps = store.installing(bundle(2))
+    next(steps)
+    steps.close()
+    equal(store.state.sequence, 1)
+    store.install(bundle(2))
+    equal(board.boots().state.sequence, 2)
+
+
+def test_who_holds_the_local_state_sees_what_changes():
+    store = provisioned().boots()
+    local = store.local
+    store.install(bundle(2, pins=("two", "three", "four")))
+    store.join(Verdict(store, "three"))
+    true(store.local is local)
+    true(local.is_retired("pins", key("two")))
+
+
+def test_connections_hear_of_every_change_and_of_nothing_else():
+    board = provisioned()
+    store = board.boots()
+    heard = []
+    first = Verdict(store, "one")
+    store.on_change.append(lambda: heard.append(store.stands(first)))
+    store.join(first)
+    equal(heard, [])
+    store.join(Verdict(store, "two"))
+    equal(heard, [False], "opened under a pin that is retired now")
+    store.install(bundle(2, pins=("two", "three")))
+    equal(heard, [False, False])
+    board.nvs = None
+
+
+def test_two_event_loop_tasks_join_one_after_the_other():
+    import asyncio
+
+    board = provisioned()
+    store = board.boots()
+    store.install(bundle(2, pins=("one", "two", "three")))
+    stood = []
+
+    async def handshake(leaf):
+        while True:
+            verdict = Verdict(store, leaf)
+            await asyncio.sleep(0)  # the handshake completes while the other one goes on
+            if verdict.pin is None or store.local.is_retired("pins", key(leaf)):
+                stood.append((leaf, False))
+                return
+            if store.join(verdict):
+                stood.append((leaf, True))
+                return
+
+    async def both_at_once():
+        await asyncio.gather(handshake("two"), handshake("three"), handshake("one"))
+
+    asyncio.run(both_at_once())
+    equal(sorted(stood), [("one", False), ("three", True), ("two", True)])
+    true(board.boots().local.is_retired("pins", key("two")))
+
+
+def test_a_board_without_nvs_uses_a_second_folder():
+    store = SmallStore(Board(False).clock, Board(False).root)
+    equal([copy.name for copy in store.copies], [store.root, store.root + ".2"])
