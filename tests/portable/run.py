@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Run portable test files on the interpreter this is started with; no test framework needed.
 
-    micropython -X heapsize=100K tests/portable/run.py [--package=FOLDER] [test_der ...]
+    micropython -X heapsize=100K tests/portable/run.py [--compiled=FOLDER ...] [test_der ...]
 
-FOLDER holds the package trustanchor compiled as a board has it; without it the sources are run.
+A FOLDER holds the package trustanchor, or these tests, compiled as a board has its code; what is
+in none of them is run from source.
 Without names every test_*.py beside this file is run, found by listing the folder. Prints one
 line a failure and a count; exits 1 when a test failed or none ran.
 """
@@ -13,11 +14,15 @@ import os
 import sys
 
 HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
-OPTION = "--package="
+OPTION = "--compiled="
 NAMES = [argument for argument in sys.argv[1:] if not argument.startswith(OPTION)]
-PACKAGE = [argument[len(OPTION) :] for argument in sys.argv[1:] if argument.startswith(OPTION)]
-sys.path.insert(0, HERE)
-sys.path.insert(1, PACKAGE[0] if PACKAGE else HERE + "/../../firmware")
+COMPILED = [argument[len(OPTION) :] for argument in sys.argv[1:] if argument.startswith(OPTION)]
+sys.path[0:0] = COMPILED + [HERE, HERE + "/../../firmware"]
+
+
+# Values a test keeps are then not strewn over a heap full of garbage, whatever the machine.
+if hasattr(gc, "threshold"):
+    gc.threshold(2048)
 
 
 def main(names):
