@@ -181,6 +181,8 @@ MUTANTS = (
     Mutant("the tap withholds nothing from TLS", "tap.py",
            "if self.phase == _RECORDED:\n                return None",
            "if False:\n                return None", "tap"),
+    Mutant("a step reads for as long as a server speaks", "tap.py",
+           "if self.reads < _STEP_READS else None", "", "tap"),
     Mutant("a chain of any size is kept", "tap.py",
            "elif length > CHAIN_BYTES:", "elif False:", "tap"),
     Mutant("any number of certificates is kept", "tap.py",

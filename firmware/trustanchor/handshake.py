@@ -258,7 +258,7 @@ class Connection(io.IOBase):
         """Let TLS go on as far as the socket and the tap allow; True when it is complete."""
         tls, tap, native = self._tls, self._tap, self._native
         if tls.getpeercert(True) is None:
-            tap.wants = 0
+            tap.wants = tap.reads = 0
             native.verify_callback = self._callback
             native.verify_mode = tap.verify_mode
             number = count = None

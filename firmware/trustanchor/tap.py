@@ -40,6 +40,7 @@ _SUPPORTED_VERSIONS = const(43)  # extension, RFC 8446 section 4.2.1
 _TLS_1_2 = const(0x0303)
 _TLS_1_3 = const(0x0304)
 _RECORD_BYTES = const(18432)  # 2^14 + 2048, RFC 5246 section 6.2.3
+_STEP_READS = const(64)  # TLS goes on by itself for as long as a server sends what it ignores
 
 _AWAIT_HELLO = const(0)  # outgoing records pass: they are ClientHellos
 _AWAIT_CERTIFICATE = const(1)  # TLS 1.2
@@ -76,6 +77,7 @@ class Tap(io.IOBase):
     is_gated      an outgoing record is being withheld
     verify_mode   what TLS must be set to for the callback to see what the tap can not
     wants         POLLIN or POLLOUT when the socket made TLS wait, else 0
+    reads         in this step; the driver sets it to 0
     code, detail  why the tap refused, or None; without a code detail is the server's last alert
     raised        an exception that could not be let through mbedTLS, or None
     verdict, store   what an accepted connection rests on
@@ -100,7 +102,7 @@ class Tap(io.IOBase):
         self.code = None
         self.detail = None
         self.raised = None
-        self.wants = 0
+        self.wants = self.reads = 0
         self.is_gated = False
         self.verdict = self.store = None
 
@@ -110,7 +112,8 @@ class Tap(io.IOBase):
                 return None
             if self.phase == _REFUSED:
                 return -_ECONNABORTED
-            count = self._sock.readinto(buffer)
+            self.reads += 1
+            count = self._sock.readinto(buffer) if self.reads < _STEP_READS else None
             if count is None:
                 self.wants = _POLLIN
             elif count > 0 and self.phase <= _AWAIT_CERTIFICATE:
@@ -347,7 +350,9 @@ class Tap(io.IOBase):
 def _harmless(data):
     """Return the length of the records at the front that may leave before the verdict.
 
-    An alert lets the server say why; a change_cipher_spec carries nothing (one byte).
+    An alert lets the server say why; a change_cipher_spec carries nothing (one byte). What is left
+    of one that has left in part is withheld like all else, until released: it comes when the
+    server's flight is complete, or last.
     """
     at = 0
     while at + 5 <= len(data) and data[at] in (_ALERT, _CHANGE_CIPHER_SPEC):

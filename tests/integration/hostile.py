@@ -4,6 +4,7 @@
 STREAMS are said after the ClientHello whatever it holds; RESHAPES change what a real server says.
 """
 
+import time
 from collections.abc import Callable, Iterator
 
 from host_tools.servers import HANDSHAKE
@@ -194,6 +195,33 @@ def reshapes_1_2(pinned: bytes) -> dict[str, Reshape]:
         "an early ChangeCipherSpec": before(CCS, 14),
         "a status amid the flight": after(record(message(22, b"\1\0\0\1\0")), 11),
     }
+
+
+def flooded(extra: bytes, place: int, seconds: float) -> Reshape:
+    """extra again and again, before the record of that place."""
+
+    def reshape(records: Iterator[bytes]) -> Iterator[bytes]:
+        for i, one in enumerate(records):
+            end = time.monotonic() + (seconds if i == place else 0)
+            while time.monotonic() < end:
+                yield extra * 500
+            yield one
+
+    return reshape
+
+
+def floods_1_2(seconds: float) -> dict[str, Reshape]:
+    """What TLS ignores, for ever: warnings, and HelloRequests in the middle of a handshake."""
+    warning = record(b"\1\x5a", 21)
+    return {
+        "warnings for the hello": flooded(warning, 0, seconds),
+        "warnings amid the flight": flooded(warning, 2, seconds),
+        "HelloRequests amid the flight": flooded(record(message(0, b"")), 2, seconds),
+    }
+
+
+def floods_1_3(seconds: float) -> dict[str, Reshape]:
+    return {"ChangeCipherSpec after the hello": flooded(CCS, 1, seconds)}
 
 
 def reshapes_1_3(pinned: bytes) -> dict[str, Reshape]:

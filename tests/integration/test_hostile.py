@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ SHORT_DEVICE = Path(__file__).with_name("short_device.py")
 INTERPRETERS = ("MicroPython 32-bit", "MicroPython 64-bit", "CPython")
 TIMEOUT_S = 240
 FLIPS = range(0, 1400, 23)
+FLOOD_S = 14
 
 
 class Scene:
@@ -144,6 +146,34 @@ def test_no_stranger_behind_a_hostile_relay_completes_or_hears_the_program(
     for server in scene.strangers:
         server.wait_until_served()
         assert not any(visit.completed or visit.application for visit in server.visits)
+
+
+@pytest.mark.parametrize("interpreter", ["MicroPython 32-bit", "CPython"])
+def test_a_server_that_floods_is_refused_in_time(
+    interpreter: str, scene: Scene, tmp_path: Path
+) -> None:
+    """What TLS skips by itself must not keep it from ever coming back to look at the time."""
+    cases = tmp_path / "cases.json"
+    with contextlib.ExitStack() as stack:
+        ports = []
+        for version, floods in (
+            ("1.2", hostile.floods_1_2(FLOOD_S)),
+            ("1.3", hostile.floods_1_3(FLOOD_S)),
+        ):
+            server = TlsServer([scene.leaf.der], scene.leaf.key, version)
+            stack.enter_context(server)
+            for reshape in floods.values():
+                ports.append(stack.enter_context(Relay(server.port, reshape)).port)
+        case = {"pins": [scene.leaf.pin.hex(), scene.backup.pin.hex()]}
+        cases.write_text(json.dumps({**case, "timeout_s": 1, "ports": ports}))
+        before = time.monotonic()
+        done = run(interpreter, DEVICE, cases)
+        seconds = time.monotonic() - before
+    codes = done.stdout.split()[: len(ports)]
+    # OpenSSL itself gives up on some of them.
+    assert set(codes) <= {"tls.timeout", "tls.alert", "tls.failed"}, done.stdout + done.stderr
+    assert "tls.timeout" in codes
+    assert seconds < FLOOD_S  # two rounds of four, a second each at most
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])

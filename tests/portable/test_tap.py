@@ -25,11 +25,14 @@ def certificate(chain):
 
 
 class Sock:
-    """Says data in pieces of size bytes, then would block; keeps what is written."""
+    """Says data in pieces of size bytes, then would block; keeps what is written, takes at most
+    so many bytes of it at once.
+    """
 
     def __init__(self, data, size=1 << 16):
         self.data = data
         self.size = size
+        self.takes = 1 << 16
         self.written = b""
 
     def readinto(self, buffer):
@@ -41,8 +44,9 @@ class Sock:
         return count
 
     def write(self, data):
-        self.written += bytes(data)
-        return len(data)
+        count = min(len(data), self.takes)
+        self.written += bytes(data[:count])
+        return count
 
 
 class Native:
@@ -50,9 +54,10 @@ class Native:
 
 
 def read_all(tap, size=512):
-    """Read until the tap blocks or stops; return its last answer."""
+    """Read until the tap blocks or stops, a read a step; return its last answer."""
     buffer = bytearray(size)
     while True:
+        tap.reads = 0
         answer = tap.readinto(buffer)
         if answer is None or answer <= 0:
             return answer
@@ -103,6 +108,47 @@ def test_lets_alerts_leave_and_nothing_behind_them():
     equal(tap.write(ALERT + record(b"client certificate")), len(ALERT))
     equal(tap.write(record(b"client certificate")), None)
     equal(tap._sock.written, ALERT)
+
+
+def test_no_cut_through_what_may_leave_lets_out_what_may_not():
+    """The socket takes a part of an alert, or of ChangeCipherSpec and Finished."""
+    ccs = record(b"\1", 20)
+    flights = [(ccs, ccs + record(b"Finished", 23))]
+    flights += [(alert, alert) for alert in (ALERT[:-1] + bytes((i,)) for i in range(256))]
+    hello = record(message(2, HELLO_1_3))
+    for harmless, flight in flights:
+        for size in range(1, len(flight) + 1):
+            tap = Tap(Sock(hello), Native())
+            read_all(tap)
+            tap._sock.takes = size
+            left = flight
+            while left:
+                count = tap.write(left)
+                if count is None:
+                    break
+                left = left[count:]
+            true(len(tap._sock.written) <= len(harmless), size)
+            tap.release()
+            while left:
+                left = left[tap.write(left) :]
+            equal(tap._sock.written, flight)
+
+
+def test_a_server_that_never_stops_speaking_does_not_hold_a_step():
+    class Endless(Sock):
+        def readinto(self, buffer):
+            buffer[:] = bytes(len(buffer))
+            return len(buffer)
+
+    tap = Tap(Endless(b""), Native())
+    tap.release()
+    for _ in range(2):
+        tap.reads = tap.wants = reads = 0
+        while tap.readinto(bytearray(5)) is not None:
+            reads += 1
+            true(reads < 1000)
+        true(reads > 20)
+        equal(tap.wants, 1)
 
 
 def test_a_tls_1_3_hello_turns_the_callback_on_and_closes_the_way_out():
