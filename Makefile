@@ -46,8 +46,9 @@ test-micropython: setup fixtures  ## the portable tests on 64-bit and 32-bit Mic
 	@$(PY) tests/run_portable.py --bits 32 --heap 100K
 
 .PHONY: fuzz
-fuzz: setup fixtures  ## SECONDS=n of mutated input to every reader on the device, 60 by default
-	@VECTORS=$(VECTORS) $(PY) -m tests.conformance.fuzz --seconds $(or $(SECONDS),60)
+fuzz: setup fixtures  ## [SECONDS=n] [INPUTS=n] [TARGET=bundle] mutated input to the readers on the device
+	@VECTORS=$(VECTORS) $(PY) -m tests.conformance.fuzz --seconds $(or $(SECONDS),60) \
+		$(if $(INPUTS),--inputs $(INPUTS)) $(if $(TARGET),--target $(TARGET))
 
 .PHONY: mutants
 mutants: setup fixtures  ## [ONLY="words"] each rule of the device taken away in a copy: some test must notice

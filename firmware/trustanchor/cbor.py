@@ -119,11 +119,7 @@ class Reader:
 
     def text(self, low: int, high: int) -> str:
         """Return a text of low to high printable ASCII characters (cbor.range cbor.text)."""
-        contents = self._take(self._length(_TEXT, low, high))
-        for byte in contents:
-            if not 0x20 <= byte <= 0x7E:
-                raise MalformedError("cbor.text", self.pos)
-        return str(contents, "utf-8")
+        return str(self._printable(self._length(_TEXT, low, high)), "utf-8")
 
     def array(self, low: int, high: int) -> int:
         """Enter an array of low to high items; return their number (cbor.range)."""
@@ -145,7 +141,7 @@ class Reader:
         before = -1
         for _ in range(count):
             begin = self.pos
-            key = self._take(1)[0]
+            key = self._byte()
             if key > _MAX_KEY:
                 raise MalformedError("cbor.key", begin)
             if key <= before:
@@ -158,7 +154,7 @@ class Reader:
         return self._head(_MAP)
 
     def skip(self, depth: int = _MAX_DEPTH) -> None:
-        """Step over one value of any allowed type, at most depth deep (cbor.depth)."""
+        """Step over one value of any allowed type, at most depth deep (cbor.depth cbor.text)."""
         begin = self.pos
         major, argument = self._any_head()
         if major == _TAG:
@@ -166,7 +162,13 @@ class Reader:
         if major in (_BYTES, _TEXT):
             if argument > self.end - self.pos:
                 raise MalformedError("cbor.truncated", self.end)
-            self.pos += argument
+            if major == _BYTES:
+                self.pos += argument
+                return
+            while argument:  # in pieces: what is stepped over may be larger than the heap
+                piece = min(argument, _WINDOW)
+                self._printable(piece)
+                argument -= piece
         elif major in (_ARRAY, _MAP):
             if not depth:
                 raise MalformedError("cbor.depth", begin)
@@ -180,6 +182,21 @@ class Reader:
                 self.pos = begin
                 for _ in self.fields():
                     self.skip(depth - 1)
+
+    def _printable(self, count: int):
+        contents = self._take(count)
+        for byte in contents:
+            if not 0x20 <= byte <= 0x7E:
+                raise MalformedError("cbor.text", self.pos)
+        return contents
+
+    def _byte(self) -> int:
+        """Take one byte, mostly without making a slice of it."""
+        at = self.pos - self._base
+        if not 0 <= at < len(self._window):
+            return self._take(1)[0]
+        self.pos += 1
+        return self._window[at]
 
     def _take(self, count: int):
         at = self.pos - self._base
@@ -196,7 +213,7 @@ class Reader:
     def _any_head(self) -> "tuple[int, int]":
         """Return (major type, argument) of the next item (cbor.length cbor.indefinite)."""
         begin = self.pos
-        first = self._take(1)[0]
+        first = self._byte()
         major = first >> 5
         if major == _SIMPLE and first != _TRUE:
             raise MalformedError("cbor.simple", begin)

@@ -77,7 +77,7 @@ def mutate(data: bytes, choose: random.Random, changes: int = 3) -> bytes:
     """Return data with one to `changes` changes; the same choose makes the same changes."""
     top = parse(data)
     if not top or choose.random() < 0.1:
-        return _mutate_bytes(data, choose)
+        return mutate_bytes(data, choose)
     for _ in range(choose.randint(1, changes)):
         places = _places(top)
         if not places:
@@ -104,11 +104,11 @@ def mutate(data: bytes, choose: random.Random, changes: int = 3) -> bytes:
             row[index] = Node(node.tag, choose.choice(_VALUES))
         else:
             payload = node.encode()[1 + len(_length(len(node.payload))) :]
-            row[index] = Node(node.tag, _mutate_bytes(payload, choose))
+            row[index] = Node(node.tag, mutate_bytes(payload, choose))
     return b"".join(node.encode() for node in top)
 
 
-def _mutate_bytes(data: bytes, choose: random.Random) -> bytes:
+def mutate_bytes(data: bytes, choose: random.Random) -> bytes:
     changed = bytearray(data or b"\0")
     at = choose.randrange(len(changed))
     change = choose.randrange(5)

@@ -166,6 +166,17 @@ def test_skips_exactly_one_value():
     source.finish()
 
 
+def test_text_that_is_stepped_over_is_printable_ascii_too():
+    long = b"\x59\x01\x00" + b"x" * 256
+    text = b"\x79\x01\x00" + b"x" * 256
+    for data in (b"\x62 ~", text, long, b"\x42\xff\x00"):
+        source = Reader(BytesSource(data))
+        source.skip()
+        source.finish()
+    for data in (b"\x61\xff", b"\x61\x7f", b"\x81\x61\x1f", text[:-1] + b"\x80"):
+        refuses("cbor.text", Reader(BytesSource(data)).skip)
+
+
 def test_span_steps_over_a_string_it_does_not_read():
     source = reader("4301020305")
     equal(source.span(1, 3), (1, 4))
