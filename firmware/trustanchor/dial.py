@@ -47,11 +47,10 @@ def dialling(host, port, timeout_s):
             if ready[0][1] & (select.POLLERR | select.POLLHUP):
                 sock.recv(1)  # raises what went wrong
                 raise OSError(0)
-        except Refused:
+        except BaseException as error:  # also when whoever waits gives up and closes this
             sock.close()
-            raise
-        except OSError as error:
-            sock.close()
+            if isinstance(error, Refused) or not isinstance(error, OSError):
+                raise
             number = error.errno
             continue
         yield sock

@@ -15,9 +15,13 @@ from .dial import POLL_S, dialling
 
 async def open_connection(context, host, port):
     """Return (reader, writer), one object. Raises Refused. Name resolution blocks."""
-    for sock in dialling(host, port, context.timeout_s):
-        if sock is None:
-            await asyncio.sleep(POLL_S)
+    dial = dialling(host, port, context.timeout_s)
+    try:
+        for sock in dial:
+            if sock is None:
+                await asyncio.sleep(POLL_S)
+    finally:
+        dial.close()  # cancelled: the socket is closed now, not whenever memory is collected
     connection = context.wrap_socket(
         sock, server_hostname=host, port=port, do_handshake_on_connect=False
     )
