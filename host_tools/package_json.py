@@ -20,7 +20,7 @@ PACKAGE_JSON = FIRMWARE / "package.json"
 
 def content() -> str:
     package = (FIRMWARE / "trustanchor").glob("*.py")
-    names = sorted(file.name for file in package if file.stem != CPYTHON_ONLY)
+    names = sorted(file.name for file in package if file.stem not in CPYTHON_ONLY)
     paths = [f"trustanchor/{name}" for name in names]
     value = {
         "urls": [[path, path] for path in paths],

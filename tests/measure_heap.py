@@ -86,8 +86,7 @@ def forms(folder: Path) -> list[Form]:
     package = files / "trustanchor"
     package.mkdir(parents=True)
     for file in deploy.package_folder("mpy", "x86").glob("*.mpy"):
-        if file.stem != "_tls":  # CPython's
-            (package / file.name).write_bytes(file.read_bytes())
+        (package / file.name).write_bytes(file.read_bytes())
     for name, text in (("connect", CONNECT), ("imports", IMPORT)):
         source = folder / f"{name}.py"
         source.write_text(text)

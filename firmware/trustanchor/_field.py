@@ -309,3 +309,6 @@ def _run(pa: ptr16, pt: ptr32, pb: ptr16, points: ptr8):
                 pt = ptr32(int(pt) + 4)
                 pa = ptr16(int(pa) + 2)
             code += 5
+
+
+_STAYS = True  # compat.forget

@@ -149,3 +149,6 @@ def _run(p: ptr32, source: ptr8, constants: ptr8, length: int):
             p[0] = int(hi << 16 | lo & 65535)
             p[1] = int(uint(p[1]) + uint(q[1]) + (hi >> 16))
             i += 2
+
+
+_STAYS = True  # compat.forget

@@ -90,7 +90,8 @@ def _check_probes(state) -> None:
 
 def next_record(record, state, authority: bytes, backup: bytes):
     """The record once state is active (U15)."""
-    from .record import Record, retired_entry
+    from .pins import retired_entry
+    from .record import Record
     from .rules import may_retire
 
     floor = state.issued_at

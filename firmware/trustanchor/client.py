@@ -238,3 +238,6 @@ def _now():
 def _is_address(host):
     """RFC 6066 section 3: an address literal is no server name."""
     return host is not None and (":" in host or host.replace(".", "").isdigit())
+
+
+_STAYS = True  # compat.forget

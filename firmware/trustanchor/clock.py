@@ -78,3 +78,6 @@ def uptime_s() -> int:
 
 def _read() -> int:
     return int(time.time()) + _EPOCH_S + _offset_s
+
+
+_STAYS = True  # compat.forget

@@ -147,3 +147,6 @@ def listed(folder: str) -> list:
         return os.listdir(folder)
     except OSError:
         return []
+
+
+_STAYS = True  # compat.forget

@@ -69,3 +69,6 @@ class Refused(OSError):
         self.code = code
         self.detail = detail
         self.verdict = verdict
+
+
+_STAYS = True  # compat.forget

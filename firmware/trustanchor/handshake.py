@@ -359,3 +359,6 @@ class Connection(io.IOBase):
         if 0 < number < 256:
             return Refused("net.lost", number)
         return Refused("tls.failed", number, self.verdict)
+
+
+_STAYS = True  # compat.forget

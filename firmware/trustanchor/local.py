@@ -21,7 +21,7 @@ Heap: 3.5 KB from a .mpy file.
 
 from .compat import const, forget, sha256
 from .limits import BOUND_AHEAD_S, HOLD_DOWNS
-from .record import retired_entry, union
+from .pins import retired_entry, union
 from .state import EVENT_LEAF_NOT_BEFORE, EVENT_PIN_SEEN, RATCHET_NEVER, RATCHET_ORDERED
 
 _OVER = const(1 << 29)  # seconds: longer than any hold_max
@@ -244,3 +244,6 @@ def _elapsed(since_unix, since_uptime, unix_s, uptime_s) -> int:
     if since_unix and unix_s:
         return unix_s - since_unix if unix_s >= since_unix else _OVER
     return _OVER if since_uptime is None else uptime_s - since_uptime
+
+
+_STAYS = True  # compat.forget

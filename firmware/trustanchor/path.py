@@ -77,6 +77,8 @@ class Question:
     key_table      function of an SPKI SHA-256: comb table of a kept key, or None
     """
 
+    max_intermediates = limits.PATH_INTERMEDIATES
+
     def __init__(self, at, known, purpose, host, state, local):
         self.at = at
         self.known = known
@@ -87,7 +89,6 @@ class Question:
         self.learned = local.learned
         self.is_denied = state.is_denied
         self.key_table = local.key_table
-        self.max_intermediates = limits.PATH_INTERMEDIATES
 
     def is_over(self, not_after) -> bool:
         return not_after is not None and self.at > not_after  # RFC 5280 section 4.1.2.5: inclusive

@@ -9,13 +9,14 @@ its digest. The record is kept in two copies; merge() joins whatever survived.
 
 Here and not in update.py, because every boot reads a record and few boots decide an update.
 
-Depends on: compat, errors, limits.
+Depends on: compat, errors, limits, pins.
 Heap: 2.6 KB from a .mpy file; a record itself about 0.5 KB.
 """
 
-from .compat import const, sha256
+from .compat import const
 from .errors import StoreError
 from .limits import HOLD_DOWNS, RETIRED_PINS
+from .pins import union
 
 # The layout of SPEC.md "Store layout"; integers are big-endian.
 _MAGIC = b"TAr1"
@@ -85,12 +86,6 @@ class Record:
         values = {name: getattr(self, name) for name in self.FIELDS}
         values.update(changes)
         return Record(**values)
-
-
-def retired_entry(pin_set_name: str, spki_sha256: bytes) -> bytes:
-    """Return the 16 bytes a retired pin is remembered by (SPEC.md "Record")."""
-    name = pin_set_name.encode()
-    return sha256(b"ta-retired-1", bytes((len(name),)), name, spki_sha256)[:16]
 
 
 def pack(record: Record) -> bytes:
@@ -172,15 +167,6 @@ def merge(one: "Record | None", other: "Record | None") -> "Record | None":
     )
 
 
-def union(entries: tuple, more) -> tuple:
-    """Return the sorted union. Beyond limits.RETIRED_PINS nothing is added, and nothing is lost.
-
-    A state that could get there is refused (update.retired_full); a fallback might.
-    """
-    new = sorted(set(more) - set(entries))
-    return tuple(sorted(entries + tuple(new[: max(0, RETIRED_PINS - len(entries))])))
-
-
 def _number(view, at: int, octets: int) -> int:
     return int.from_bytes(view[at : at + octets], "big")
 
@@ -192,3 +178,6 @@ def _digest(view, at: int) -> bytes:
 
 def _entries(view, start: int, end: int) -> tuple:
     return tuple(bytes(view[at : at + _ID]) for at in range(start, end, _ID))
+
+
+_STAYS = True  # compat.forget

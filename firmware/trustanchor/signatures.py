@@ -156,8 +156,8 @@ def cost_of(spki) -> int:
 def unload() -> None:
     """Give back the heap that verifying has taken for code; it loads again when it is needed."""
     forget(
-        "_ecdsa_plain", "_ecdsa_tables", "_field", "_p256", "_p384", "_p521", "_sha2",
-        "_sha2_plain", "_signatures_cose", "ecdsa", "hss", "rsa", "rsa_pss", "sha2",
+        "_ecdsa_plain", "_ecdsa_tables", "_p256", "_p384", "_p521", "_sha2_plain",
+        "_signatures_cose", "ecdsa", "hss", "rsa", "rsa_pss", "sha2",
     )  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def verifying_ecdsa(parameters, key, spki, bits, message, numbers, table, is_sho
     digest = yield from sha2.digesting(bits, message)
     if is_short:
         del sha2
-        forget("sha2", "_sha2", "_sha2_plain")
+        forget("sha2", "_sha2_plain")
     from . import ecdsa
 
     on = ecdsa.curve(curve_bits(parameters))

@@ -25,7 +25,7 @@ Heap: 9 KB from a .mpy file.
 import os
 
 from .compat import const
-from .copies import FileCopy, NvsCopy, board_nvs, check_filesystem
+from .copies import FileCopy, NvsCopy, board_nvs, check_filesystem, remove
 from .errors import StoreError, TrustError
 from .limits import BUILD_AT
 from .local import LocalState
@@ -37,6 +37,7 @@ try:
 except ImportError:
     allocate_lock = None  # type: ignore[assignment]
 
+_ENOSPC = const(28)
 _LOAD_SHIFT = const(10)  # above any number of retirements between two loads
 
 
@@ -499,7 +500,15 @@ class Store:
         self.problem = None
         for copy in self.copies:
             try:
-                copy.write(data)
+                try:
+                    copy.write(data)
+                except OSError as error:
+                    if error.args[0] != _ENOSPC:
+                        raise
+                    # A full volume: what only saves time gives way to what may not be lost.
+                    remove(self.root + "/tables")
+                    remove(self.root + "/cache")
+                    copy.write(data)
                 taken += 1
             except OSError as error:
                 self.problem = ("store.write_failed", copy.name, error.args[0])
@@ -545,3 +554,6 @@ class _NoLock:
 
     def __exit__(self, *error):
         return False
+
+
+_STAYS = True  # compat.forget

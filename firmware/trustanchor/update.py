@@ -209,7 +209,7 @@ def probed(record, state, seen):
     for probe in state.probes:
         if not any(probe.fits(*one) for one in seen):
             return record
-    from .record import union
+    from .pins import union
 
     return record.but(
         active=record.trial,

@@ -80,6 +80,7 @@ def _decide_path(case, blobs) -> str:
     """Judge blobs = roots, the leaf, the intermediates, for a service in mode anchors."""
     from trustanchor.anchors import AnchorList, anchor_of
     from trustanchor.local import LocalState
+    from trustanchor.path import Question
     from trustanchor.policy import judge
     from trustanchor.state import (
         CLIENT_AUTH,
@@ -104,14 +105,14 @@ def _decide_path(case, blobs) -> str:
     purpose = CLIENT_AUTH if case["client"] else SERVER_AUTH
     service = Service("case", None, purpose=purpose, mode=MODE_ANCHORS, peer_name=peer)
     state = TrustState((service,), anchors=AnchorList(anchors))
-    usual = limits.PATH_INTERMEDIATES
+    usual = Question.max_intermediates
     if case["depth"] is not None:
-        limits.PATH_INTERMEDIATES = case["depth"]
+        Question.max_intermediates = case["depth"]
     try:
         chain = blobs[case["roots"] :]
         return judge(chain, Asked(service, peer), (case["at"], True), state, LocalState()).code
     finally:
-        limits.PATH_INTERMEDIATES = usual
+        Question.max_intermediates = usual
 
 
 def _ticks_ms() -> int:

@@ -4,7 +4,7 @@
 import sys
 
 from check import equal, true
-from trustanchor.compat import IS_MICROPYTHON, collect_every, forget
+from trustanchor.compat import IS_MICROPYTHON, collect_every, forget, recover
 
 
 def test_a_forgotten_module_is_loaded_anew_where_heap_is_scarce():
@@ -20,6 +20,31 @@ def test_a_forgotten_module_is_loaded_anew_where_heap_is_scarce():
     true((Again is Reader) is not IS_MICROPYTHON)
     # Who still holds the old one may go on using it.
     equal(before.Reader(b"\x05\x00").peek(), 5)
+
+
+def test_code_that_has_state_or_is_native_stays():
+    from trustanchor import ecdsa, errors, signatures
+
+    before = errors.TrustError
+    machine = ecdsa.kernel()  # False where it cannot run
+    signatures.unload()
+    forget("errors", "compat", "_field")
+    true(sys.modules["trustanchor.errors"].TrustError is before)
+    true("trustanchor.compat" in sys.modules)
+    true((not machine) or sys.modules["trustanchor._field"] is machine)
+    true(("trustanchor.ecdsa" in sys.modules) is not IS_MICROPYTHON)
+
+
+def test_after_a_shortage_all_but_that_is_given_back():
+    import trustanchor.der
+    import trustanchor.errors  # noqa: F401
+
+    recover()
+    true("trustanchor.errors" in sys.modules)
+    true(("trustanchor.der" in sys.modules) is not IS_MICROPYTHON)
+    from trustanchor.der import Reader
+
+    equal(Reader(b"\x05\x00").peek(), 5)
 
 
 def test_how_often_garbage_is_collected_is_set_back():

@@ -4,7 +4,8 @@
 from check import equal, refuses, true
 from trustanchor.compat import sha256
 from trustanchor.limits import HOLD_DOWNS, RETIRED_PINS
-from trustanchor.record import RECORD_BYTES, Record, merge, pack, parse, union
+from trustanchor.pins import union
+from trustanchor.record import RECORD_BYTES, Record, merge, pack, parse
 
 
 def entries(*numbers):
