@@ -101,6 +101,8 @@ class TlsServer(Listener):
     client_root   DER root of client certificates: one is asked for
     greeting      said before the client says anything
     answer        said after the client's first bytes
+    group         the one group for the key exchange, in OpenSSL's words; one that a client
+                  offers without a share makes TLS 1.3 retry
     """
 
     def __init__(
@@ -112,12 +114,15 @@ class TlsServer(Listener):
         client_root: bytes | None = None,
         greeting: bytes = b"",
         answer: bytes = ANSWER,
+        group: str | None = None,
     ) -> None:
         super().__init__()
         self.visits: list[Visit] = []
         self._greeting = greeting
         self._answer = answer
         self._context = server_context(chain, key, version)
+        if group is not None:
+            self._context.set_ecdh_curve(group)
         if client_root is not None:
             self._context.verify_mode = ssl.CERT_OPTIONAL
             self._context.load_verify_locations(cadata=client_root)

@@ -59,6 +59,8 @@ class SSLContext:
         self._context = ssl.SSLContext(
             ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT
         )
+        # Who was judged stays who is spoken to, as with MicroPython's mbedTLS.
+        self._context.options |= ssl.OP_NO_RENEGOTIATION
         if not server:
             self._context.check_hostname = False
             self._context.verify_mode = ssl.CERT_NONE

@@ -7,8 +7,11 @@ No crash, nothing of the program sent, nothing kept from one attempt to the next
 import contextlib
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +27,7 @@ from tests.integration import hostile
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVICE = Path(__file__).with_name("hostile_device.py")
+RENEGOTIATION_DEVICE = Path(__file__).with_name("renegotiation_device.py")
 SHORT_DEVICE = Path(__file__).with_name("short_device.py")
 INTERPRETERS = ("MicroPython 32-bit", "MicroPython 64-bit", "CPython")
 TIMEOUT_S = 240
@@ -174,6 +178,59 @@ def test_a_server_that_floods_is_refused_in_time(
     assert set(codes) <= {"tls.timeout", "tls.alert", "tls.failed"}, done.stdout + done.stderr
     assert "tls.timeout" in codes
     assert seconds < FLOOD_S  # two rounds of four, a second each at most
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command is not installed")
+@pytest.mark.parametrize("interpreter", ["MicroPython 32-bit", "CPython"])
+def test_an_accepted_server_cannot_begin_another_handshake(
+    interpreter: str, scene: Scene, tmp_path: Path
+) -> None:
+    """TLS 1.2 renegotiation (RFC 5246 section 7.4.1.1): nobody would judge the second chain."""
+    (tmp_path / "server.pem").write_bytes(scene.leaf.key_pem + scene.leaf.pem)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    cases = tmp_path / "cases.json"
+    pins = [scene.leaf.pin.hex(), scene.backup.pin.hex()]
+    cases.write_text(json.dumps({"pins": pins, "port": port}))
+    command = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-naccept", "1", "-tls1_2"]
+    server = subprocess.Popen(
+        [*command, "-cert", "server.pem"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    said_to, heard_from = server.stdin, server.stdout
+    assert said_to is not None
+    assert heard_from is not None
+    listening = threading.Event()
+
+    def says(line: bytes) -> None:
+        with contextlib.suppress(OSError):
+            said_to.write(line)
+            said_to.flush()
+        time.sleep(0.3)  # s_server takes a command from the beginning of what it reads
+
+    def talk() -> None:
+        for heard in heard_from:
+            if heard.startswith(b"ACCEPT"):
+                listening.set()
+            if heard.startswith(b"CIPHER is"):  # the first handshake is complete
+                for line in (b"one\n", b"r\n", b"two\n", b"Q\n"):
+                    says(line)
+
+    talking = threading.Thread(target=talk, daemon=True)
+    talking.start()
+    try:
+        assert listening.wait(10)
+        done = run(interpreter, RENEGOTIATION_DEVICE, cases)
+    finally:
+        server.kill()
+        server.wait()
+        talking.join()
+    said = done.stdout.split("\n")
+    assert said[:2] == ["ok", "one"], done.stdout + done.stderr
+    assert said[2].startswith("OSError"), done.stdout
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])

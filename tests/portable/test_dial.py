@@ -67,7 +67,7 @@ def dialled(work, *addresses):
     """Return what work does on that network, and the network."""
     network = Network(*addresses)
     before = dial.socket, dial.select
-    dial.socket, dial.select = network, Select
+    dial.socket, dial.select = network, Select  # type: ignore[assignment]
     try:
         return work(), network
     finally:
