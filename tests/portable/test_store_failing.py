@@ -14,22 +14,26 @@ from check import equal, false, refuses, true
 from trustanchor.limits import BUNDLE_BYTES
 from trustanchor.state import EVENT_PATH
 
+_EIO = 5
+_ENOSPC = 28
+
 
 class Failing:
     """A copy that fails as often as it is told."""
 
-    def __init__(self, copy, times):
+    def __init__(self, copy, times, error=_EIO):
         self.name = copy.name
         self.writes = 0
         self.read = copy.read
         self._copy = copy
         self._times = times
+        self._error = error
 
     def write(self, data):
         self.writes += 1
         if self._times:
             self._times -= 1
-            raise OSError(28)
+            raise OSError(self._error)
         self._copy.write(data)
 
 
@@ -131,6 +135,49 @@ def test_one_copy_is_enough_to_be_durable_and_the_other_is_reported():
         store.join(Verdict(store, "two"))
         equal(store.status()["problem"][0], "store.write_failed")
         true(board.boots().local.is_retired("pins", key("one")))
+
+
+def learned(board):
+    """A board with a cache and a table on its flash."""
+    store = board.boots()
+    store.join(Verdict(store, "one", events=((EVENT_PATH, key("p"), 0, 1 << 33, b"v"),)))
+    store.tables().keep(key("anchor"), b"table")
+    store.tick()
+    true({"cache", "tables"} <= set(os.listdir(board.root)))
+
+
+def test_on_a_full_volume_cache_and_tables_give_way_to_a_retirement():
+    for number in (0, 1):
+        board = provisioned(False)
+        learned(board)
+        store = board.boots()
+        copies = list(store.copies)
+        copies[number] = Failing(copies[number], 1, _ENOSPC)
+        store.copies = copies
+        true(store.join(Verdict(store, "two")))
+        equal(store.problem, None)
+        equal({"cache", "tables"} & set(os.listdir(board.root)), set())
+        equal(store.local.cached_path(key("p")), None)
+        equal(board.boots().status()["notes"], [], "both copies took it")
+
+
+def test_on_a_volume_that_stays_full_a_retirement_stands_in_ram_and_is_reported():
+    board = provisioned(False)
+    store = board.boots()
+    store.copies = [Failing(copy, 2, _ENOSPC) for copy in store.copies]
+    true(store.join(Verdict(store, "two")))
+    equal(store.problem, ("store.write_failed", board.root + ".2", _ENOSPC))
+    true(store.local.is_retired("pins", key("one")))
+    true(store.join(Verdict(store, "two")))
+    true(board.boots().local.is_retired("pins", key("one")))
+
+
+def test_a_flash_that_is_worn_takes_nothing_from_the_cache():
+    board = provisioned(False)
+    learned(board)
+    store = failing(board, 1, 1)
+    store.join(Verdict(store, "two"))
+    true({"cache", "tables"} <= set(os.listdir(board.root)))
 
 
 def test_while_a_retirement_is_not_durable_no_path_is_written_to_the_cache():
