@@ -15,16 +15,14 @@ of an earlier pin pause a hold-down, never beyond hold_max.
 Time. floor <= bound. The floor is durable and moves with accepted states alone; the bound lives
 in RAM, and an accepted leaf lifts it to at most issued_at + BOUND_AHEAD_S.
 
-Depends on: compat, limits, record, state.
-Heap: 3.5 KB from a .mpy file.
+Depends on: compat, limits, pins, state; ratchet when a pin but the first was seen.
+Heap: 2 KB from a .mpy file.
 """
 
-from .compat import const, forget, sha256
-from .limits import BOUND_AHEAD_S, HOLD_DOWNS
+from .compat import forget, sha256
+from .limits import BOUND_AHEAD_S
 from .pins import retired_entry, union
-from .state import EVENT_LEAF_NOT_BEFORE, EVENT_PIN_SEEN, RATCHET_NEVER, RATCHET_ORDERED
-
-_OVER = const(1 << 29)  # seconds: longer than any hold_max
+from .state import EVENT_LEAF_NOT_BEFORE, EVENT_PIN_SEEN
 
 
 class LocalState:
@@ -47,18 +45,18 @@ class LocalState:
         self.memory = memory
         self.tables = None
         # [entry, first seen, uptime then or None, earlier pin last seen, uptime then or None]
-        self._holds = [[entry, at, None, at, None] for entry, at in holds]
+        self.hold_downs = [[entry, at, None, at, None] for entry, at in holds]
         # Sightings of a trial in sets with a hold-down: it begins when the trial is confirmed.
-        self._seen_in_trial = []
+        self.seen_in_trial = []
 
     def moved_on(self, floor, retired, held, new_epoch=False) -> None:
         """Another state is active. A new epoch sets the floor, and begins the bound anew."""
         self.bound = floor if new_epoch else max(self.bound, floor)
         self.floor = floor
         self.held = held
-        self._seen_in_trial = []
+        self.seen_in_trial = []
         if new_epoch:
-            self._holds = []
+            self.hold_downs = []
         if retired != self.retired:
             self.retired = retired
             self.retired_generation += 1
@@ -112,7 +110,11 @@ class LocalState:
             if kind == EVENT_PIN_SEEN:
                 if verdict.cached or verdict.audited:
                     continue
-                self._sighted(state, event[1:], unix_s, uptime_s, in_trial)
+                # The first pin of a set has none before it to retire: mostly nothing to do.
+                if event[2] or self.hold_downs or in_trial:
+                    from .ratchet import sighted
+
+                    sighted(self, state, event[1:], unix_s, uptime_s, in_trial)
                 if self.retired_generation != verdict.retired_generation:
                     stands = not self.is_retired(event[1], event[3])
             elif kind == EVENT_LEAF_NOT_BEFORE:
@@ -121,31 +123,6 @@ class LocalState:
                 # Not in a trial: a remembered path would hide from the ratchet what is seen then.
                 self.memory.remember(event)
         return stands
-
-    def _sighted(self, state, seen, unix_s, uptime_s, in_trial):
-        name, index, spki_sha256 = seen
-        pin_set = state.pin_set(name)
-        if pin_set is None or pin_set.pins[index].spki_sha256 != spki_sha256:
-            raise ValueError("an event of another state")
-        if in_trial:
-            if pin_set.hold_s:
-                if seen not in self._seen_in_trial:
-                    self._seen_in_trial.append(seen)
-            else:
-                self.held = union(self.held, self._before(pin_set, index))
-            return
-        self._pause(pin_set, index, unix_s, uptime_s)
-        before = self._before(pin_set, index)
-        if before and (pin_set.hold_s == 0 or not self._hold(name, spki_sha256, unix_s, uptime_s)):
-            self.retire(before)
-        self._end_holds(pin_set, unix_s, uptime_s)
-
-    def _before(self, pin_set, index) -> list:
-        """Return the entries that a sighting of the pin retires and that are not retired yet."""
-        if not moves(pin_set, index):
-            return []
-        entries = [retired_entry(pin_set.name, pin.spki_sha256) for pin in pin_set.pins[:index]]
-        return [entry for entry in entries if entry not in self.retired]
 
     def retire(self, entries) -> None:
         """Retire entries for ever."""
@@ -158,92 +135,34 @@ class LocalState:
         """The trial is over and state stays: what was seen in it takes effect."""
         self.retire(self.held)
         self.held = ()
-        seen, self._seen_in_trial = self._seen_in_trial, []
-        for event in seen:
-            self._sighted(state, event, unix_s, uptime_s, False)
+        if self.seen_in_trial:
+            from .ratchet import sighted
+
+            seen, self.seen_in_trial = self.seen_in_trial, []
+            for event in seen:
+                sighted(self, state, event, unix_s, uptime_s, False)
 
     def reverted(self) -> None:
         """The trial is over and its state is gone: what was seen in it is forgotten."""
         self.held = ()
-        self._seen_in_trial = []
+        self.seen_in_trial = []
 
-    # Hold-downs.
+    def end_holds(self, state, unix_s=0, uptime_s=0) -> None:
+        """Retire what every hold-down that is over stands for; called with every join."""
+        if self.hold_downs:
+            from .ratchet import end_all
+
+            end_all(self, state, unix_s, uptime_s)
 
     @property
     def holds(self) -> tuple:
         """What a record keeps of the hold-downs."""
-        return tuple(sorted((hold[0], hold[1]) for hold in self._holds))
-
-    def _hold(self, name, spki_sha256, unix_s, uptime_s) -> bool:
-        """Begin a hold-down unless one runs; False: there is no room, so it ends at once."""
-        entry = retired_entry(name, spki_sha256)
-        for hold in self._holds:
-            if hold[0] == entry:
-                return True
-        if len(self._holds) >= HOLD_DOWNS:
-            return False
-        self._holds.append([entry, unix_s, uptime_s, unix_s, uptime_s])
-        return True
-
-    def _pause(self, pin_set, index, unix_s, uptime_s) -> None:
-        """A sighting of a pin pauses the hold-downs that later pins of its set began."""
-        for pin in pin_set.pins[index + 1 :]:
-            entry = retired_entry(pin_set.name, pin.spki_sha256)
-            for hold in self._holds:
-                if hold[0] == entry:
-                    hold[3] = unix_s
-                    hold[4] = uptime_s
-
-    def end_holds(self, state, unix_s=0, uptime_s=0) -> None:
-        """Retire what every hold-down that is over stands for; called with every join."""
-        if not self._holds:
-            return
-        listed = set()
-        for pin_set in state.pin_sets:
-            self._end_holds(pin_set, unix_s, uptime_s)
-            listed |= {retired_entry(pin_set.name, pin.spki_sha256) for pin in pin_set.pins}
-        # A hold-down of a pin the state no longer lists holds nothing back.
-        self._holds = [hold for hold in self._holds if hold[0] in listed]
-
-    def _end_holds(self, pin_set, unix_s, uptime_s) -> None:
-        if not self._holds:
-            return
-        for index, pin in enumerate(pin_set.pins):
-            entry = retired_entry(pin_set.name, pin.spki_sha256)
-            for hold in list(self._holds):
-                if hold[0] != entry:
-                    continue
-                before = self._before(pin_set, index)
-                if before and entry not in self.retired:
-                    quiet = _elapsed(hold[3], hold[4], unix_s, uptime_s)
-                    whole = _elapsed(hold[1], hold[2], unix_s, uptime_s)
-                    if quiet < pin_set.hold_s and whole < pin_set.hold_max_s:
-                        continue
-                    self.retire(before)
-                self._holds.remove(hold)
-
-
-def moves(pin_set, index: int) -> bool:
-    """True when a sighting of that pin retires the pins before it."""
-    if pin_set.ratchet == RATCHET_NEVER:
-        return False
-    return pin_set.ratchet == RATCHET_ORDERED or pin_set.pins[index].is_backup
+        return tuple(sorted((hold[0], hold[1]) for hold in self.hold_downs))
 
 
 def raised_bound(bound: int, not_before: int, issued_at: int) -> int:
     """Return the bound after an accepted leaf: never lower, never far above issued_at."""
     return max(bound, min(not_before, issued_at + BOUND_AHEAD_S))
-
-
-def _elapsed(since_unix, since_uptime, unix_s, uptime_s) -> int:
-    """Seconds since then, on the clock if it was known both times, else on the uptime.
-
-    A clock that went back, and a restart without a known clock, count as very long: a hold-down
-    must end, and no thief of the primary may prolong it by cutting the power.
-    """
-    if since_unix and unix_s:
-        return unix_s - since_unix if unix_s >= since_unix else _OVER
-    return _OVER if since_uptime is None else uptime_s - since_uptime
 
 
 _STAYS = True  # compat.forget

@@ -21,7 +21,7 @@ LAYERS = (
         "hss", "signatures", "_signatures_cose",
     ),
     ("identity", "path"),
-    ("state", "rules", "anchors", "record", "local", "pins", "mode_path", "policy"),
+    ("state", "rules", "anchors", "record", "local", "ratchet", "pins", "mode_path", "policy"),
     ("copies", "prefix", "cose", "bundle", "authority", "admit", "update", "cache", "tables",
         "install", "store",
     ),

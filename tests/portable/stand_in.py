@@ -12,7 +12,8 @@ from scratch import key
 from trustanchor.compat import sha256
 from trustanchor.errors import UpdateError
 from trustanchor.limits import BUILD_AT
-from trustanchor.local import LocalState, retired_entry
+from trustanchor.local import LocalState
+from trustanchor.pins import retired_entry
 from trustanchor.record import Record
 from trustanchor.state import MODE_KEY, Asked, Pin, PinSet, Service, TrustState
 from trustanchor.store import Store

@@ -11,8 +11,9 @@ from scratch import empty_folder, key
 
 from check import equal, false, true
 from trustanchor.cache import Cache
-from trustanchor.local import LocalState, retired_entry
+from trustanchor.local import LocalState
 from trustanchor.mode_path import cache_key
+from trustanchor.pins import retired_entry
 from trustanchor.policy import judge
 from trustanchor.state import EVENT_PATH, Asked, Pin, PinSet, Service, TrustState
 
