@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from host_tools import deploy, runtime
+from host_tools.errors import HostError
 from tests.conformance import cases
 
 HERE = Path(__file__).resolve().parent
@@ -65,9 +66,13 @@ class Case:
         return self.expected in (self.actual, "EITHER")
 
 
+class BadVectors(HostError):
+    """A file of vectors that cannot be read as one; says which, where and why."""
+
+
 @dataclass
 class Result:
-    """The score of one suite, as written to the JSON file."""
+    """The score of one suite."""
 
     suite: str
     interpreter: str
@@ -77,42 +82,59 @@ class Result:
     wrongly_refused: list[str] = field(default_factory=list)
     out_of_scope: list[str] = field(default_factory=list)
     deliberate: list[str] = field(default_factory=list)
-    slowest_ms: dict[str, int] = field(default_factory=dict)
-    median_ms: int = 0
+    slowest: str = "none"
     seconds: float = 0.0
+
+    def row(self) -> dict[str, Any]:
+        """What the JSON file has of it."""
+        apart = ("deliberate", "slowest")
+        return {name: value for name, value in vars(self).items() if name not in apart}
 
 
 # Reading suites
 
 
 def path_cases(file: Path) -> list[Case]:
-    now = int(time.time())
     found = []
-    for line in file.read_text().splitlines():
-        row = json.loads(line)
-        peer = row.get("peer")
-        usages = row.get("eku") or ["serverAuth"]
-        scope = None
-        if "has-crl" in (row.get("feat") or []) or row.get("crls"):
-            scope = "revocation"
-        elif peer and peer[0] not in ("DNS", "IP"):
-            scope = f"peer kind {peer[0]}"
-        elif row.get("ku"):
-            scope = "asks for a key usage"
-        elif not {"serverAuth", "clientAuth"} & set(usages):
-            scope = f"asks for {usages[0]}"
-        at = row.get("t")
-        header = {
-            "roots": len(row["roots"]),
-            "peer": peer[1] if peer else None,
-            "at": now if at is None else at,
-            "depth": row.get("depth"),
-            "client": "serverAuth" not in usages,
-        }
-        blobs = [base64.b64decode(der) for der in [*row["roots"], row["leaf"], *row["inter"]]]
-        features = tuple(row.get("feat") or ())
-        found.append(Case(row["id"], header, blobs, row["exp"], scope, features))
+    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            found.append(path_case(json.loads(line)))
+        except KeyError as error:
+            raise BadVectors(f"{file}, line {number}: {error} is missing") from None
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            raise BadVectors(f"{file}, line {number}: {error}") from None
     return found
+
+
+def path_case(row: dict[str, Any]) -> Case:
+    peer = row.get("peer")
+    usages = row.get("eku") or ["serverAuth"]
+    scope = None
+    if "has-crl" in (row.get("feat") or []) or row.get("crls"):
+        scope = "revocation"
+    elif peer and peer[0] not in ("DNS", "IP"):
+        scope = f"peer kind {peer[0]}"
+    elif row.get("ku"):
+        scope = "asks for a key usage"
+    elif not {"serverAuth", "clientAuth"} & set(usages):
+        scope = f"asks for {usages[0]}"
+    at = row.get("t")
+    header = {
+        "roots": len(row["roots"]),
+        "peer": peer[1] if peer else None,
+        "at": int(time.time()) if at is None else at,
+        "depth": row.get("depth"),
+        "client": "serverAuth" not in usages,
+    }
+    texts = [*row["roots"], row["leaf"], *row["inter"]]
+    blobs = [base64.b64decode("".join(text.split()), validate=True) for text in texts]
+    features = tuple(row.get("feat") or ())
+    expected = row["exp"]
+    if expected not in ("SUCCESS", "FAILURE", "EITHER"):
+        raise ValueError(f"exp is {expected!r}")
+    return Case(row["id"], header, blobs, expected, scope, features)
 
 
 _HASH_ARC = {"SHA-256": 1, "SHA-384": 2, "SHA-512": 3}
@@ -167,32 +189,41 @@ def signature_algorithm(group: dict[str, Any]) -> bytes:
 
 
 def signature_cases(file: Path) -> list[Case]:
-    found = []
-    for group in json.loads(file.read_text())["testGroups"]:
-        scope = signature_scope(group)
-        algorithm = b"" if scope else signature_algorithm(group)
-        key = bytes.fromhex(group["publicKeyDer"])
-        for test in group["tests"]:
-            blobs = [algorithm, key, bytes.fromhex(test["msg"]), bytes.fromhex(test["sig"])]
-            expected = {"valid": "SUCCESS", "invalid": "FAILURE", "acceptable": "EITHER"}
-            found.append(
-                Case(
-                    f"{file.stem}::{test['tcId']}",
-                    {"signature": True},
-                    blobs,
-                    expected[test["result"]],
-                    scope,
-                )
-            )
+    found: list[Case] = []
+    try:
+        for group in json.loads(file.read_bytes())["testGroups"]:
+            found += group_cases(file.stem, group)
+    except KeyError as error:
+        raise BadVectors(f"{file}: {error} is missing") from None
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        raise BadVectors(f"{file}: {error}") from None
     return found
+
+
+def group_cases(suite: str, group: dict[str, Any]) -> Iterator[Case]:
+    scope = signature_scope(group)
+    algorithm = b"" if scope else signature_algorithm(group)
+    key = bytes.fromhex(group["publicKeyDer"])
+    expected = {"valid": "SUCCESS", "invalid": "FAILURE", "acceptable": "EITHER"}
+    for test in group["tests"]:
+        blobs = [algorithm, key, bytes.fromhex(test["msg"]), bytes.fromhex(test["sig"])]
+        name = f"{suite}::{test['tcId']}"
+        yield Case(name, {"signature": True}, blobs, expected[test["result"]], scope)
 
 
 def suites(folder: Path, sample: int, chosen: list[str]) -> Iterator[tuple[str, list[Case]]]:
     """Name and cases of every chosen suite; sample > 1 keeps every sample-th signature."""
-    for file in sorted(folder.glob("*.jsonl")):
+    paths = sorted(folder.glob("*.jsonl"))
+    signatures = sorted((folder / "wycheproof").glob("*.json"))
+    unknown = set(chosen) - {file.stem for file in paths + signatures}
+    if signatures:
+        unknown.discard("wycheproof")
+    if unknown:
+        raise BadVectors(f"{folder} has no suite {', '.join(sorted(unknown))}")
+    for file in paths:
         if not chosen or file.stem in chosen:
             yield file.stem, path_cases(file)
-    for file in sorted((folder / "wycheproof").glob("*.json")):
+    for file in signatures:
         if not chosen or file.stem in chosen or "wycheproof" in chosen:
             yield file.stem, signature_cases(file)[::sample]
 
@@ -300,10 +331,15 @@ def score(suite: str, interpreter: str, found: list[Case], known: Differences) -
         if known.explain(case):
             result.deliberate.append(case.id)
     if spent:
-        result.median_ms = spent[len(spent) // 2]
         slowest = max(judged, key=lambda case: case.ms)
-        result.slowest_ms = {slowest.id: slowest.ms}
+        result.slowest = f"{slowest.id} {slowest.ms} ms, median {spent[len(spent) // 2]} ms"
     return result
+
+
+def several(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a number from 1")
+    return int(text)
 
 
 def main() -> int:
@@ -311,24 +347,46 @@ def main() -> int:
     parser.add_argument("vectors", nargs="?", default="", help="folder of the vectors")
     parser.add_argument("--interpreter", default="cpython", choices=["cpython", *BITS])
     parser.add_argument(
-        "--suites", default="", help="only these; wycheproof is all of that folder"
+        "--suites",
+        action="append",
+        default=[],
+        help="only these, separated by spaces; wycheproof is all of that folder",
     )
-    parser.add_argument("--sample", type=int, default=1, help="every n-th signature only")
+    parser.add_argument("--sample", type=several, default=1, help="every n-th signature only")
     parser.add_argument("--json", type=Path, help="write the scores here")
     parser.add_argument("--show", action="store_true", help="print every case with its code")
     chosen = parser.parse_args()
     folder = Path(chosen.vectors)
-    if not chosen.vectors or not folder.is_dir():
-        print("SKIP conformance: no vectors; name their folder with VECTORS=dir")
+    if not chosen.vectors or not folder.exists():
+        which = f"no folder {folder}" if chosen.vectors else "no vectors"
+        print(f"SKIP conformance: {which}; name their folder with VECTORS=dir")
         return 0
-    interpreter = None
-    if chosen.interpreter != "cpython":
-        interpreter = runtime.find(BITS[chosen.interpreter])
+    try:
+        if not folder.is_dir():
+            raise BadVectors(f"{folder} is no folder")
+        if chosen.json and not chosen.json.parent.is_dir():
+            raise BadVectors(f"{chosen.json.parent} is no folder to write {chosen.json.name} in")
+        interpreter = None
+        if chosen.interpreter != "cpython":
+            interpreter = runtime.find(BITS[chosen.interpreter])
+        # All are read before the first is run.
+        found = list(suites(folder, chosen.sample, " ".join(chosen.suites).split()))
+        return run(chosen, found, interpreter)
+    except (HostError, OSError) as error:
+        print(f"conformance: {error}", file=sys.stderr)
+        return 2
+
+
+def run(
+    chosen: argparse.Namespace,
+    suites_found: list[tuple[str, list[Case]]],
+    interpreter: runtime.Interpreter | None,
+) -> int:
     known = Differences.read()
     results = []
     wrong: list[str] = []
     print("suite cases agree wrongly_accepted wrongly_refused out_of_scope")
-    for name, found in suites(folder, chosen.sample, chosen.suites.split()):
+    for name, found in suites_found:
         start = time.monotonic()
         todo = [case for case in found if case.scope is None]
         if interpreter is None:
@@ -347,14 +405,16 @@ def main() -> int:
             len(result.out_of_scope),
             flush=True,
         )
-        for case in todo if chosen.show else ():
-            print(f"  {case.id} {case.expected} {case.code} {case.ms} ms")
+        if chosen.show:
+            for case in todo:
+                print(f"  {case.id} {case.expected} {case.code} {case.ms} ms")
+            print(f"  slowest: {result.slowest}")
         lines = known.complaints(todo)
         if lines:
             print("\n".join(lines), flush=True)
         wrong += lines
     if chosen.json:
-        rows = [vars(result) for result in results]
+        rows = [result.row() for result in results]
         chosen.json.write_text(json.dumps(rows, indent=1) + "\n")
     deliberate = sum(len(result.deliberate) for result in results)
     print(f"{deliberate} deliberate differences, {len(wrong)} unexplained or stale")

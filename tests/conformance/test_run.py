@@ -101,7 +101,17 @@ def test_a_folder_is_run_and_scored(tmp_path: Path, interpreter: str) -> None:
     done = started(folder, "--interpreter", interpreter, "--json", str(scores))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "own 1 1 0 0 0" in done.stdout.splitlines()
-    assert json.loads(scores.read_text())[0]["interpreter"] == interpreter
+    (scored,) = json.loads(scores.read_text())
+    assert isinstance(scored.pop("seconds"), float)
+    assert scored == {
+        "suite": "own",
+        "interpreter": interpreter,
+        "cases": 1,
+        "agree": 1,
+        "wrongly_accepted": [],
+        "wrongly_refused": [],
+        "out_of_scope": [],
+    }
 
 
 def test_a_wrong_acceptance_fails_the_run(tmp_path: Path) -> None:
@@ -126,10 +136,87 @@ def test_revocation_and_other_peers_are_out_of_scope(
     assert "own 1 0 0 0 1" in done.stdout.splitlines()
 
 
-def test_without_vectors_the_runner_says_what_to_do() -> None:
-    done = started("")
+@pytest.mark.parametrize("folder", ["", "no-such-folder"])
+def test_without_vectors_the_runner_says_what_to_do(folder: str) -> None:
+    done = started(folder)
     assert done.returncode == 0
-    assert done.stdout.startswith("SKIP conformance: no vectors")
+    assert done.stdout.startswith(f"SKIP conformance: no {(folder and 'folder') or 'vectors'}")
+
+
+def test_suites_are_chosen_in_one_word_or_several(tmp_path: Path) -> None:
+    folder = vectors(tmp_path)
+    for name in ("other", "third"):
+        (folder / f"{name}.jsonl").write_bytes((folder / "own.jsonl").read_bytes())
+    for words in (["--suites", "own third"], ["--suites", "own", "--suites", "third"]):
+        done = started(str(folder), *words)
+        assert done.returncode == 0
+        assert [line.split()[0] for line in done.stdout.splitlines()[1:-1]] == ["own", "third"]
+    done = started(str(folder), "--suites", "own thrid")
+    assert done.returncode == 2
+    assert done.stderr == f"conformance: {folder} has no suite thrid\n"
+
+
+GOOD = '{"id": "a", "exp": "SUCCESS", "roots": [], "leaf": "", "inter": []}'
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("{", "Expecting property name"),
+        ("\xff", "codec"),
+        ("[]", "list"),
+        ("null", "NoneType"),
+        (GOOD.replace('"exp"', '"expected"'), "'exp' is missing"),
+        (GOOD.replace("SUCCESS", "PERHAPS"), "exp is 'PERHAPS'"),
+        (GOOD.replace('"leaf": ""', '"leaf": "MII"'), "padding"),
+        (GOOD.replace('"leaf": ""', '"leaf": "M\\u0000=="'), "base64"),
+        (GOOD.replace('"leaf": ""', '"leaf": 7'), "int"),
+    ],
+)
+def test_a_line_that_is_no_case_is_named_before_any_is_run(
+    tmp_path: Path, line: str, complaint: str
+) -> None:
+    folder = vectors(tmp_path)
+    with (folder / "own.jsonl").open("ab") as file:
+        file.write(b"\n" + line.encode("latin-1") + b"\n")
+    done = started(str(folder))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"conformance: {folder}/own.jsonl, line 3: ")
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"testGroups": [{}]}', "\xff"])
+def test_a_file_of_signatures_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "wycheproof").mkdir()
+    (tmp_path / "wycheproof" / "bad.json").write_bytes(text.encode("latin-1"))
+    done = started(str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"conformance: {tmp_path}/wycheproof/bad.json: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--interpreter", "micropython16"],
+        ["--sample", "0"],
+        ["--sample", "-1"],
+        ["--json", "no-such-folder/scores.json"],
+    ],
+)
+def test_arguments_that_cannot_be_are_an_error_before_the_run(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    done = started(str(vectors(tmp_path)), *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
+    done = started(str(vectors(tmp_path) / "own.jsonl"))
+    assert done.returncode == 2
+    assert "is no folder" in done.stderr
 
 
 def test_a_folder_without_suites_is_a_failure(tmp_path: Path) -> None:
