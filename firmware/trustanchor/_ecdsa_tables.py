@@ -2,22 +2,17 @@
 """Combs of keys that a device keeps: anchors, intermediates, signers.
 
     table = yield from making(on, q, spki)      once a key
-    points = unseal(spki, table)                None: treat the key as never seen
 
-Depends on: compat, ecdsa, _ecdsa_plain.
+Depends on: compat, ecdsa, _ecdsa_plain, _key_tables.
 Heap: 2 KB from a .mpy file; a table is 1 KB (P-256) or 1.5 KB (P-384).
 """
 
 from ._ecdsa_plain import double
-from .compat import const, sha256
+from ._key_tables import seal
+from .compat import const
 from .ecdsa import POINTS, TEETH, inverse_of, kernel
 
 _SLICE = const(8)
-
-# A table is its form, 16 bytes of SHA-256 over form, key and points, and the points.
-_TAG_BYTES = const(17)
-_FORM_PLAIN = b"P"
-_FORM_SCALED = b"S"
 
 
 def making(on, q, spki):
@@ -45,28 +40,7 @@ def making(on, q, spki):
             total = _add(p, total[0], total[1], total[2], (x, y if i >> t & 1 else p - y, z))
         points.append(total)
         yield
-    packed = _pack(on, points, kernel())
-    form = _FORM_SCALED if kernel() else _FORM_PLAIN
-    return form + _tag(form, spki, packed) + packed
-
-
-def unseal(spki, table) -> "memoryview | None":
-    """Return the points of a stored table, or None: then the key is treated as never seen.
-
-    The tag is the first 16 bytes of SHA-256 over form, key and points. Damage, another key's
-    table and one made by other firmware are found by it; a table that passes was made by
-    `making` for this very key, or by whoever can write the flash.
-    """
-    form = _FORM_SCALED if kernel() else _FORM_PLAIN
-    view = memoryview(table)
-    points = view[_TAG_BYTES:]
-    if bytes(view[:_TAG_BYTES]) != form + _tag(form, spki, points):
-        return None
-    return points
-
-
-def _tag(form, spki, points):
-    return sha256(b"ta-key-table-1", form, sha256(spki), points)[: _TAG_BYTES - 1]
+    return seal(spki, _pack(on, points, kernel()))
 
 
 def _pack(on, points, is_scaled):

@@ -13,13 +13,27 @@ from .signatures import (
     PS256,
     RSA,
     curve_bits,
+    finish,
     parts_of,
     verifying_ecdsa,
 )
 
 
-def verifying(alg, public_key, message, signature, table):
-    """Generator: see signatures.verify_cose."""
+def verify_cose(alg: int, public_key, message, signature, table=None) -> bool:
+    """Return whether signature is valid under a COSE algorithm.
+
+    ES256    public_key is SPKI DER on P-256, signature r and s of 32 bytes each (RFC 9053 2.1)
+    PS256    SPKI DER, SHA-256 throughout, a salt of 32 bytes (RFC 8230 section 2)
+    HSS-LMS  public_key is the HSS public key of RFC 8554 section 6.1
+    message  bytes, or an object whose feed(hash) gives it to a SHA-256 piece by piece
+
+    Refuses with sig.unsupported, sig.key_malformed, sig.key_size.
+    """
+    return finish(verifying_cose(alg, public_key, message, signature, table))
+
+
+def verifying_cose(alg, public_key, message, signature, table=None):
+    """Generator: `verify_cose` in slices."""
     if alg == HSS_LMS:
         from . import hss
 
@@ -38,8 +52,8 @@ def verifying(alg, public_key, message, signature, table):
     return (yield from rsa_pss.verifying(n, e, 256, 256, 32, message, signature))
 
 
-def check_cose_key(alg, public_key):
-    """See signatures.check_cose_key."""
+def check_cose_key(alg: int, public_key) -> None:
+    """Refuse a key that could never verify anything under a COSE algorithm: sig.*."""
     if alg == HSS_LMS:
         from . import hss
 

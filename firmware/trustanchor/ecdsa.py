@@ -88,7 +88,7 @@ def point_of(on: Curve, encoded: "bytes | memoryview") -> "tuple[int, int]":
 def verifying(on: Curve, q: "tuple[int, int]", digest: bytes, r: int, s: int, kept=None):
     """Generator: return whether (r, s) signs digest under the key q (FIPS 186-5 section 6.4.2).
 
-    kept    the points of a table, from _ecdsa_tables.unseal, or None
+    kept    the points of a table, from _key_tables.unseal, or None
     """
     n = on.n
     if not (0 < r < n and 0 < s < n):

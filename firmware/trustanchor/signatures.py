@@ -6,6 +6,8 @@ signatures by replacing functions here. Callers therefore write `signatures.veri
 
     signatures.verify(cert.sig_alg, issuer_spki, cert.tbs, cert.signature)     # -> bool
     valid = yield from signatures.verifying(...)       # the same, None between slices of work
+    signatures.verify_cose(...), verifying_cose, check_cose_key      # bundles, _signatures_cose.py
+    signatures.key_table(spki), making_key_table, is_key_table       # kept keys, _key_tables.py
 
 Three answers: True, False, or a coded refusal of the algorithm or of the key. A signature that is
 not even well formed is False: it is one more signature that does not verify.
@@ -47,7 +49,7 @@ def verify(sig_alg, spki, message, signature, table=None) -> bool:
 
     Refuses with sig.unsupported, sig.algorithm_malformed, sig.key_malformed, sig.key_size.
     """
-    return _finish(verifying(sig_alg, spki, message, signature, table))
+    return finish(verifying(sig_alg, spki, message, signature, table))
 
 
 def verifying(sig_alg, spki, message, signature, table=None):
@@ -95,31 +97,17 @@ def _verifying(sig_alg, spki, message, signature, table, is_short):
     return (yield from rsa_pss.verifying(n, e, bits, mgf_bits, salt_length, message, signature))
 
 
-def verify_cose(alg: int, public_key, message, signature, table=None) -> bool:
-    """Return whether signature is valid under a COSE algorithm.
+def __getattr__(name):
+    """What a verdict does not need has its code elsewhere, and its name here all the same."""
+    if "cose" in name:
+        from . import _signatures_cose
 
-    ES256    public_key is SPKI DER on P-256, signature r and s of 32 bytes each (RFC 9053 2.1)
-    PS256    SPKI DER, SHA-256 throughout, a salt of 32 bytes (RFC 8230 section 2)
-    HSS-LMS  public_key is the HSS public key of RFC 8554 section 6.1
-    message  bytes, or an object whose feed(hash) gives it to a SHA-256 piece by piece
+        return getattr(_signatures_cose, name)
+    if "key_table" in name:
+        from . import _key_tables
 
-    Refuses with sig.unsupported, sig.key_malformed, sig.key_size.
-    """
-    return _finish(verifying_cose(alg, public_key, message, signature, table))
-
-
-def verifying_cose(alg, public_key, message, signature, table=None):
-    """Generator: `verify_cose` in slices."""
-    from . import _signatures_cose
-
-    return _signatures_cose.verifying(alg, public_key, message, signature, table)
-
-
-def check_cose_key(alg: int, public_key) -> None:
-    """Refuse a key that could never verify anything under a COSE algorithm: sig.*."""
-    from . import _signatures_cose
-
-    _signatures_cose.check_cose_key(alg, public_key)
+        return getattr(_key_tables, name)
+    raise AttributeError(name)
 
 
 def check_key(spki) -> None:
@@ -156,37 +144,9 @@ def cost_of(spki) -> int:
 def unload() -> None:
     """Give back the heap that verifying has taken for code; it loads again when it is needed."""
     forget(
-        "_ecdsa_plain", "_ecdsa_tables", "_p256", "_p384", "_p521", "_sha2_plain",
-        "_signatures_cose", "ecdsa", "hss", "rsa", "rsa_pss", "sha2",
+        "_ecdsa_plain", "_ecdsa_tables", "_key_tables", "_p256", "_p384", "_p521", "_sha2_plain",
+        "_signatures_cose", "ecdsa", "hss", "rsa", "rsa_pss", "sha2", "sha512",
     )  # fmt: skip
-
-
-def key_table(spki) -> bytes:
-    """Return what makes verifying under this key faster, to be kept: about 1 KB, b"" for no gain.
-
-    It depends on the firmware and the port, not only on the key: made on the device, not shipped.
-    Takes about as long as two verifications. It carries a digest over itself and its key, so a
-    damaged table costs time and never turns an invalid signature valid.
-    """
-    return _finish(making_key_table(spki))
-
-
-def making_key_table(spki):
-    """Generator: `key_table` in slices."""
-    family, parameters, key = parts_of(spki)
-    if family != EC_KEY:
-        return b""
-    from . import _ecdsa_tables, ecdsa
-
-    on = ecdsa.curve(curve_bits(parameters))
-    return (yield from _ecdsa_tables.making(on, ecdsa.point_of(on, key), spki))
-
-
-def is_key_table(spki, table) -> bool:
-    """Return whether table is one that this firmware has made for this key."""
-    from . import _ecdsa_tables
-
-    return _ecdsa_tables.unseal(spki, table) is not None
 
 
 def verifying_ecdsa(parameters, key, spki, bits, message, numbers, table, is_short=False):
@@ -199,16 +159,16 @@ def verifying_ecdsa(parameters, key, spki, bits, message, numbers, table, is_sho
     digest = yield from sha2.digesting(bits, message)
     if is_short:
         del sha2
-        forget("sha2", "_sha2_plain")
+        forget("sha2", "sha512", "_sha2_plain")
     from . import ecdsa
 
     on = ecdsa.curve(curve_bits(parameters))
     q = ecdsa.point_of(on, key)
     points = None
     if table:
-        from . import _ecdsa_tables
+        from ._key_tables import unseal
 
-        points = _ecdsa_tables.unseal(spki, table)
+        points = unseal(spki, table)
     return (yield from ecdsa.verifying(on, q, digest, numbers[0], numbers[1], points))
 
 
@@ -296,7 +256,7 @@ def parts_of(spki):
     raise UnsupportedError("sig.unsupported", "key")
 
 
-def _finish(steps):
+def finish(steps):
     """Run a generator to its end and return its value."""
     try:
         while True:

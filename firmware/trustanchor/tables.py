@@ -32,8 +32,8 @@ _EC_SPKI_BYTES = const(120)  # P-384, uncompressed; an RSA key is longer and nee
 # What a heap that is too full gets back; loaded again by whoever needs it.
 _CODE = (
     "policy", "mode_path", "path", "identity", "certificate", "constraints", "names",
-    "signatures", "sha2", "_sha2_plain", "rsa", "rsa_pss", "ecdsa", "_ecdsa_plain",
-    "_ecdsa_tables", "_p256", "_p384",
+    "signatures", "sha2", "sha512", "_sha2_plain", "rsa", "rsa_pss", "ecdsa", "_ecdsa_plain",
+    "_ecdsa_tables", "_key_tables", "_p256", "_p384",
 )  # fmt: skip
 
 

@@ -15,21 +15,21 @@ def prepare(how, name, local, question):
     """Make local, or the interpreter, what the verdict is to find."""
     from trustanchor.policy import judge
 
-    state, (now, _) = question[3], question[2]
+    chain, asked, at, state = question
     if how == "plain":
-        from trustanchor import ecdsa, sha2
+        from trustanchor import ecdsa, sha512
 
-        ecdsa._machine = False
-        sha2._kernel = False
+        ecdsa._machine = False  # type: ignore[assignment]
+        sha512._kernel = False  # type: ignore[assignment]
     elif how == "cached":
         from trustanchor.cache import Cache
 
         local.memory = Cache("build/bench/no-such-cache")
-        verdict = judge(*question, local)
-        if not local.join(verdict, state, now):
+        verdict = judge(chain, asked, at, state, local)
+        if not local.join(verdict, state, at[0]):
             raise ValueError("not joined: " + verdict.code)
     elif how == "kept":
-        _keep_tables(name, local, judge(*question, local))
+        _keep_tables(name, local, judge(chain, asked, at, state, local))
 
 
 def _keep_tables(name, local, verdict):

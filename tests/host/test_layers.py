@@ -16,9 +16,9 @@ LAYERS = (
     ("der", "cbor"),
     ("oid", "asn1_time", "names", "leaf", "certificate", "constraints"),
     (
-        "sha2", "_sha2", "_sha2_plain", "rsa", "rsa_pss",
-        "ecdsa", "_ecdsa_plain", "_ecdsa_tables", "_field", "_p256", "_p384", "_p521",
-        "hss", "signatures", "_signatures_cose",
+        "sha2", "sha512", "_sha2", "_sha2_plain", "rsa", "rsa_pss",
+        "ecdsa", "_ecdsa_plain", "_ecdsa_tables", "_key_tables", "_field",
+        "_p256", "_p384", "_p521", "hss", "signatures", "_signatures_cose",
     ),
     ("identity", "path"),
     ("state", "rules", "anchors", "record", "local", "ratchet", "pins", "mode_path", "policy"),

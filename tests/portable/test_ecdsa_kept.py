@@ -4,7 +4,7 @@
 import gc
 
 import check
-from trustanchor import _ecdsa_plain, _ecdsa_tables, ecdsa
+from trustanchor import _ecdsa_plain, _ecdsa_tables, _key_tables, ecdsa
 from trustanchor.compat import sha256
 
 
@@ -17,7 +17,7 @@ def _run(steps):
 
 
 def _points(on, q):
-    return _ecdsa_tables.unseal(b"spki", _run(_ecdsa_tables.making(on, q, b"spki")))
+    return _key_tables.unseal(b"spki", _run(_ecdsa_tables.making(on, q, b"spki")))
 
 
 def _verify(on, q, e, r, s, kept=None):
@@ -94,11 +94,11 @@ def test_p521_keeps_no_table():
 def test_a_tables_tag_covers_key_form_and_every_byte():
     on = ecdsa.curve(256)
     table = _run(_ecdsa_tables.making(on, on.base, b"spki"))
-    check.true(_ecdsa_tables.unseal(b"spki", table) is not None)
-    check.equal(_ecdsa_tables.unseal(b"another spki", table), None)
+    check.true(_key_tables.unseal(b"spki", table) is not None)
+    check.equal(_key_tables.unseal(b"another spki", table), None)
     for at in range(0, len(table), 61):
         damaged = bytearray(table)
         damaged[at] ^= 1
-        check.equal(_ecdsa_tables.unseal(b"spki", damaged), None)
+        check.equal(_key_tables.unseal(b"spki", damaged), None)
     for wrong in (b"", table[:16], table[:17], table[:-1], table + b"\x00"):
-        check.equal(_ecdsa_tables.unseal(b"spki", wrong), None)
+        check.equal(_key_tables.unseal(b"spki", wrong), None)
