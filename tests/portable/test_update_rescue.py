@@ -98,6 +98,18 @@ def test_a_rescue_revives_the_pins_it_lists_and_no_other():
     equal(accept(record, data, [CURRENT])[0].retired, record.retired)
 
 
+def test_a_retired_set_that_a_thief_has_filled_does_not_keep_the_rescue_out():
+    full = RECORD.but(
+        retired=tuple(sorted(retired_entry("junk", bytes([n]) * 32) for n in range(64)))
+    )
+    equal(offer(record=full).retired, (), "no room for what this state may retire")
+    state_of_old = message("state", state(SEQUENCE, 2))
+    refuses("update.retired_full", lambda: accept(full, state_of_old, [CURRENT]))
+    # With room for it, what the rescue does not list stays retired.
+    with_room = RECORD.but(retired=full.retired[:63])
+    equal(offer(record=with_room).retired, with_room.retired)
+
+
 def test_a_rescue_undoes_hostile_pins():
     hostile = message(
         "state",
