@@ -7,6 +7,7 @@ digest of what it was made from, so a second run does nothing and a changed lock
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
+LOG = ROOT / "build" / "setup.log"
 OLDEST_PYTHON = (3, 11)
 
 
@@ -78,13 +80,23 @@ def _inputs() -> bytes:
 
 
 def _run(command: list[str], what: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
+    environment = {
+        **os.environ,
+        "PIP_NO_CACHE_DIR": "1",  # it would be outside the clone
+        # Where pip builds a package it draws a progress bar, which not every encoding can show.
+        "PIP_PROGRESS_BAR": "off",
+        "PYTHONIOENCODING": "utf-8",
+    }
+    done = subprocess.run(command, capture_output=True, env=environment)
     if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        reason = (errors or done.stderr.strip().splitlines() or ["no message"])[-1]
+        LOG.parent.mkdir(exist_ok=True)
+        LOG.write_bytes(done.stdout + done.stderr)
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        errors = [line for line in lines if line.startswith("ERROR")]
+        reason = (errors or lines or ["no message"])[-1]
         raise SetupError(
             f"{what} failed ({reason.strip()}): check the network and the free disk space, then "
-            "run the same command again."
+            f"run the same command again. All that was said is in {LOG.relative_to(ROOT)}."
         )
 
 

@@ -203,11 +203,26 @@ def test_a_missing_venv_module_is_named_with_its_package(
         bootstrap._check_python()
 
 
-def test_a_failing_step_is_one_sentence_with_its_reason() -> None:
-    failing = [sys.executable, "-c", "import sys; sys.exit('ERROR: no route to the index')"]
+def test_a_failing_step_is_one_sentence_with_its_reason_and_a_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    monkeypatch.setattr(bootstrap, "LOG", tmp_path / "build" / "setup.log")
+    script = "import sys; print('Collecting'); sys.exit('ERROR: no route to the index')"
+    failing = [sys.executable, "-c", script]
     with pytest.raises(bootstrap.SetupError, match=r"no route to the index.*check the network"):
         bootstrap._run(failing, "Installing")
+    said = (tmp_path / "build" / "setup.log").read_text()
+    assert said == "Collecting\nERROR: no route to the index\n"
     bootstrap._run([sys.executable, "-c", ""], "Nothing")
+
+
+def test_pip_keeps_nothing_outside_the_clone_and_speaks_in_any_encoding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    script = "import os; print('\u2026'); assert os.environ['PIP_NO_CACHE_DIR'] == '1'"
+    bootstrap._run([sys.executable, "-c", script], "pip")
 
 
 def test_setup_says_the_sentence_and_exits_1(
