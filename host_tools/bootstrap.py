@@ -27,12 +27,18 @@ def main() -> int:
     try:
         _check_python()
         _make_environment()
+        return subprocess.run(
+            [str(VENV / "bin" / "python"), "-m", "host_tools.runtime"], cwd=ROOT
+        ).returncode
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
-        return 1
-    return subprocess.run(
-        [str(VENV / "bin" / "python"), "-m", "host_tools.runtime"], cwd=ROOT
-    ).returncode
+    except OSError as error:
+        print(
+            f"setup: {error.strerror}: {error.filename}. .venv and build in this folder have to "
+            "be yours; `make clean` removes them.",
+            file=sys.stderr,
+        )
+    return 1
 
 
 def _check_python() -> None:

@@ -233,6 +233,19 @@ def test_setup_says_the_sentence_and_exits_1(
     assert capsys.readouterr().err.startswith("setup: Python 3.11 or newer")
 
 
+def test_a_folder_that_may_not_be_written_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refuse() -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "build"))
+
+    monkeypatch.setattr(bootstrap, "_make_environment", refuse)
+    assert bootstrap.main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"setup: Permission denied: {tmp_path}/build. .venv and build")
+    assert said.count("\n") == 1
+
+
 def test_a_second_setup_installs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ran: list[str] = []
 
