@@ -7,7 +7,7 @@
 A path is judged by name, key and policy alone (RFC 5280 section 6.1.1 (d)); the certificate is
 read once, in anchor_of. Its dates count only when dates=True or the state says so.
 
-Depends on: state; names when an anchor is listed; errors, certificate, identity in anchor_of.
+Depends on: state; dn when an anchor is listed; errors, certificate, identity in anchor_of.
 Heap: about 2.5 KB from a .mpy file.
 """
 
@@ -63,7 +63,7 @@ class AnchorList:
             # state has many anchors.
             keys = bytearray(8 * len(self._anchors))
             if self._anchors:
-                from .names import name_key
+                from .dn import name_key
 
                 for i, anchor in enumerate(self._anchors):
                     keys[8 * i : 8 * i + 8] = name_key(anchor.name)
@@ -79,7 +79,7 @@ class AnchorList:
         """Yield every anchor whose name equals name (RFC 5280 section 7.1)."""
         if not self._anchors:
             return
-        from .names import name_key, same_name
+        from .dn import name_key, same_name
 
         keys = self._keys
         wanted = bytes(name_key(name))

@@ -165,7 +165,7 @@ class AnchorIndex(Bodies):
 
         after  only those that come after this one
         """
-        from .names import name_key, same_name
+        from .dn import name_key, same_name
 
         index = self._index
         wanted = bytes(name_key(name)[:_KEY])
@@ -237,7 +237,7 @@ def _read_field(state: Bundle, key: int, reader: Reader, digest: "_Digest") -> N
             Reader(BytesSource(item)).octets(1, CERTIFICATE_BYTES)
             state.intermediates.add(b"\x00" * _KEY, begin, item)
     elif key == 17:
-        from .names import name_key
+        from .dn import name_key
 
         count = reader.array(1, ANCHORS)
         state.anchors = AnchorIndex(state.source, count)

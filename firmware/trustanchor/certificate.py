@@ -9,7 +9,7 @@ Whether a certificate may do what it does is decided by path.py and policy.py.
     leaf.spki_sha256, leaf.not_after, leaf.has_eku(oid.SERVER_AUTH)
     spki_of(der_bytes)              # the key alone, for a pin
 
-Depends on: compat, errors, limits, der, asn1_time, leaf; names on the first self_issued.
+Depends on: compat, errors, limits, der, asn1_time, leaf; dn on the first self_issued.
 Heap: 3.2 KB from a .mpy file; 0.4 KB a certificate beside its DER.
 """
 
@@ -137,7 +137,7 @@ class Certificate:
     def self_issued(self) -> bool:
         """Subject and issuer are the same name (RFC 5280 section 6.1)."""
         if self._self_issued is None:
-            from .names import same_name
+            from .dn import same_name
 
             # Asked for every candidate above this certificate.
             self._self_issued = same_name(self.subject, self.issuer)

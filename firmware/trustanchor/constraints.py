@@ -11,15 +11,16 @@ Applied are dNSName, iPAddress, directoryName, rfc822Name and URI. A constraint 
 refuses every certificate that has a name of that form, critical or not. The CN is no host name
 (RFC 9525 section 6.2), so dNSName constraints leave it alone.
 
-Depends on: compat, limits, der, errors, names.
+Depends on: compat, limits, der, dn, errors, names.
 Heap: 2.4 KB from a .mpy file; 32 names, decoded, and one subtree at a time.
 """
 
 from . import limits
 from .compat import const
 from .der import OID, SEQUENCE, SET, Reader
+from .dn import parse_rdns
 from .errors import MalformedError, PathError
-from .names import TAG_DIRECTORY, TAG_DNS, TAG_IP, general_names, is_host_name, parse_rdns
+from .names import TAG_DIRECTORY, TAG_DNS, TAG_IP, general_names, is_host_name
 
 _TAG_PERMITTED = const(0xA0)
 _TAG_EXCLUDED = const(0xA1)

@@ -34,8 +34,8 @@ The profile, one rule a line, in the order it is applied:
     anchor.purpose, anchor.host, anchor.expired, anchor.not_yet_valid, anchor.distrusted
     path.key_denied, path.path_len, constraints.*, path.bad_signature, sig.*
 
-Depends on: compat, errors, limits, der, certificate, identity, names; signatures when the first
-signature is due; constraints when a path has some.
+Depends on: compat, errors, limits, der, dn, certificate; identity and names for the end entity;
+signatures when the first signature is due; constraints when a path has some.
 Heap: about 6 KB from a .mpy file; 1 KB and 0.7 KB a certificate while it runs.
 """
 
@@ -43,9 +43,8 @@ from . import limits
 from .certificate import KU_KEY_CERT_SIGN, Certificate
 from .compat import const, sha256, tidy
 from .der import SEQUENCE, Reader
+from .dn import name_key, same_name
 from .errors import MalformedError, PathError, TrustError, UnsupportedError
-from .identity import allows_issuing, check_name, check_purpose
-from .names import name_key, pattern_matches, same_name
 
 # How useful a reason is to the person who has to act on it: the highest over all candidate paths
 # is reported. The nearer to success, the higher (webpki's rank()).
@@ -130,6 +129,8 @@ def check_end_entity(leaf, question) -> None:
         raise PathError("path.critical", 0)
     if not leaf.is_ca and (leaf.key_usage or 0) & KU_KEY_CERT_SIGN:
         raise PathError("path.key_usage", 0)
+    from .identity import check_name, check_purpose
+
     check_purpose(leaf, question.purpose)
     if question.host is not None:
         check_name(leaf, question.host)
@@ -310,7 +311,7 @@ class _Search:
             return _NO_AUTHORITY, "path.key_usage"
         if issuer.unknown_critical is not None:
             return _NO_AUTHORITY, "path.critical"
-        if not allows_issuing(issuer, question.purpose):
+        if issuer.eku is not None and not _allows(issuer, question.purpose):
             return _NO_AUTHORITY, "path.purpose"
         if question.is_denied(key):
             return _DENIED, "path.key_denied"
@@ -325,10 +326,7 @@ class _Search:
         question = self.question
         if not anchor.purposes & question.purpose:
             return _ANCHOR, "anchor.purpose"
-        if anchor.hosts is not None and not (
-            question.host is not None
-            and any(pattern_matches(pattern, question.host) for pattern in anchor.hosts)
-        ):
+        if anchor.hosts is not None and not _covers(anchor.hosts, question.host):
             return _ANCHOR, "anchor.host"
         if question.is_denied(key):
             return _DENIED, "path.key_denied"
@@ -433,6 +431,21 @@ class _Search:
             start if question.known else 0,
             end,
         )
+
+
+# What is only needed for a moment is imported in it: signatures may need the room (unload).
+
+
+def _allows(issuer, purpose) -> bool:
+    from .identity import allows_issuing
+
+    return allows_issuing(issuer, purpose)
+
+
+def _covers(hosts, host) -> bool:
+    from .names import pattern_matches
+
+    return host is not None and any(pattern_matches(pattern, host) for pattern in hosts)
 
 
 def _subject(der) -> memoryview:

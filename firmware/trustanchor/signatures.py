@@ -142,10 +142,14 @@ def cost_of(spki) -> int:
 
 
 def unload() -> None:
-    """Give back the heap that verifying has taken for code; it loads again when it is needed."""
+    """Give back the heap that lies in code of this layer, and in what a search has done with.
+
+    It loads again when it is needed.
+    """
     forget(
-        "_ecdsa_plain", "_ecdsa_tables", "_key_tables", "_p256", "_p384", "_p521", "_sha2_plain",
-        "_signatures_cose", "ecdsa", "hss", "rsa", "rsa_pss", "sha2", "sha512",
+        "constraints", "identity", "names", "ecdsa", "_ecdsa_plain", "_ecdsa_tables",
+        "_key_tables", "_p256", "_p384", "_p521", "hss", "rsa", "rsa_pss", "sha2", "sha512",
+        "_sha2_plain", "_signatures_cose",
     )  # fmt: skip
 
 

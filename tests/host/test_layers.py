@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "firmware" / "trustanchor"
 LAYERS = (
     ("_cpython", "compat", "errors", "limits"),
     ("der", "cbor"),
-    ("oid", "asn1_time", "names", "leaf", "certificate", "constraints"),
+    ("oid", "asn1_time", "dn", "names", "leaf", "certificate", "constraints"),
     (
         "sha2", "sha512", "_sha2", "_sha2_plain", "rsa", "rsa_pss",
         "ecdsa", "_ecdsa_plain", "_ecdsa_tables", "_key_tables", "_field",
@@ -22,8 +22,8 @@ LAYERS = (
     ),
     ("identity", "path"),
     ("state", "rules", "anchors", "record", "local", "ratchet", "pins", "mode_path", "policy"),
-    ("copies", "prefix", "cose", "bundle", "authority", "admit", "update", "cache", "tables",
-        "install", "store",
+    ("copies", "volume", "prefix", "cose", "bundle", "authority", "admit", "update", "trial",
+        "cache", "tables", "boot", "joining", "status", "install", "store",
     ),
     (
         "clock", "_tls", "tap", "handshake", "suites", "dial", "literal", "client", "streams",

@@ -3,7 +3,7 @@
 
 from check import equal, false, refuses, true
 from trustanchor import limits
-from trustanchor.names import name_key, parse_rdns, same_name
+from trustanchor.dn import name_key, parse_rdns, same_name
 
 CN = bytes.fromhex("0603550403")
 OU = bytes.fromhex("060355040b")

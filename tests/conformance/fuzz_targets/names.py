@@ -4,13 +4,8 @@
 from tests.conformance.fuzz_targets import fixtures
 from trustanchor.certificate import Certificate
 from trustanchor.der import SEQUENCE, Reader
-from trustanchor.names import (
-    name_key,
-    parse_reference,
-    pattern_matches,
-    presented_matches,
-    same_name,
-)
+from trustanchor.dn import name_key, same_name
+from trustanchor.names import parse_reference, pattern_matches, presented_matches
 
 HOSTS = (
     "a.example",
