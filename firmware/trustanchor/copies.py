@@ -1,24 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""Where the two copies of the record are: a folder, NVS; and which volumes may hold them.
+"""Where the two copies of the record are: a folder, NVS.
 
     copies = (FileCopy("/trust"), NvsCopy(nvs))
     copy.read()         # bytes; None when nothing ever was there, b"" when it cannot be read
     copy.write(data)    # all of it or nothing, for every power cut; OSError
 
-Depends on: compat, errors, limits, record.
+Depends on: compat, record.
 Heap: about 2 KB from a .mpy file.
 """
 
 import os
 
 from .compat import const
-from .errors import StoreError
 from .record import RECORD_BYTES
 
 _ENOENT = const(2)
 _EEXIST = const(17)
 _NVS_NOT_FOUND = const(-0x1102)  # ESP_ERR_NVS_NOT_FOUND, esp-idf nvs.h
-_NVS_SPACE = "trustanchor"
 _NVS_KEY = "record"
 _USUAL_BYTES = const(512)  # a record with some twenty entries
 
@@ -86,44 +84,6 @@ class NvsCopy:
             if error.args[0] != _NVS_NOT_FOUND:
                 raise
         self._nvs.commit()
-
-
-def check_filesystem(root: str) -> None:
-    """Refuse a volume on which a power cut may leave neither old nor new: store.filesystem.
-
-    FAT renames over nothing and updates in place. LittleFS, and the host's own file system
-    behind VfsPosix, replace a file in one step.
-    """
-    try:
-        from vfs import mount
-    except ImportError:
-        return  # not MicroPython
-    if not root.startswith("/"):
-        root = os.getcwd() + "/" + root
-    # Without arguments: what is mounted, since MicroPython 1.25.
-    kind = volume_of(root, mount())
-    if kind not in ("VfsLfs2", "VfsPosix"):
-        raise StoreError("store.filesystem", kind)
-
-
-def volume_of(root: str, mounts) -> str:
-    """Return the name of the type of the volume root is on; mounts are pairs (volume, path)."""
-    best = ""
-    kind = "none"
-    for volume, at in mounts:
-        at = at.rstrip("/")
-        if len(at) >= len(best) and (root + "/").startswith(at + "/"):
-            best = at
-            kind = type(volume).__name__
-    return kind
-
-
-def board_nvs():
-    try:
-        from esp32 import NVS
-    except ImportError:
-        return None
-    return NVS(_NVS_SPACE)
 
 
 def make_folder(path: str) -> None:

@@ -17,7 +17,7 @@ Heap: 2.6 KB from a .mpy file, and what update.py needs.
 import os
 
 from .compat import collect_every, const, forget, recover
-from .copies import check_filesystem, listed, make_folder, remove
+from .copies import listed, make_folder, remove
 from .errors import StoreError, TrustError
 from .limits import BUNDLE_BYTES
 
@@ -25,8 +25,9 @@ _ENOSPC = const(28)
 _GARBAGE_BYTES = const(512)  # for collect_every(): what is loaded lies close together
 # Code that only a state and a verdict need; the next one loads it again.
 _VERDICT = (
-    "policy", "pins", "path", "leaf", "identity", "constraints", "certificate", "bundle",
-    "anchors", "names", "oid", "asn1_time",
+    "policy", "mode_path", "pins", "path", "leaf", "identity", "constraints", "certificate",
+    "bundle", "anchors", "dn", "names", "oid", "asn1_time", "state", "cache", "tables", "boot",
+    "volume", "joining", "trial", "ratchet", "status", "rules", "literal",
 )  # fmt: skip
 # Code that nothing but an update needs; the heap has it back afterwards.
 _ONLY_HERE = ("update", "admit", "rules", "authority", "cose", "_signatures_cose", "hss")
@@ -35,11 +36,34 @@ _PIECE = const(512)  # bytes copied at a time
 _SPARE_BYTES = const(16384)
 
 
+def install(store, source) -> None:
+    """See store.Store.install."""
+    if store.is_installing:
+        raise StoreError("store.busy")
+    was_loaded = store.state is not None
+    refusal = store.refusal
+    store.state = None
+    store.refusal = "store.busy"
+    try:
+        for _ in store.installing(source):
+            pass
+    finally:
+        if was_loaded and store.state is None:
+            from .boot import take_state
+
+            take_state(store)
+        elif store.state is None:
+            store.refusal = refusal
+
+
 def provisioning(store, source):
     """Generator: the first state, and only where no record ever was."""
+    from .boot import read_record
+    from .volume import check_filesystem
+
     check_filesystem(store.root)
     try:
-        store.read_record()
+        read_record(store)
     except StoreError as error:
         if error.code != "store.unprovisioned":
             raise
@@ -51,9 +75,13 @@ def provisioning(store, source):
 
 def installing(store, source):
     """Generator: yields None between slices of work, without the lock."""
+    from .volume import check_filesystem
+
     check_filesystem(store.root)
     if store.record is None:
-        store.record = store.read_record()
+        from .boot import read_record
+
+        store.record = read_record(store)
     yield from _installing(store, source)
 
 
@@ -62,8 +90,8 @@ def _installing(store, source):
         raise StoreError("store.busy")
     store.is_installing = True
     stage = store.root + "/stage"
-    forget(*_VERDICT)
     before = collect_every(_GARBAGE_BYTES)
+    _let_go(store)
     try:
         make_folder(store.root)
         if not isinstance(source, str):  # else a tool on the cable has put it there
@@ -93,6 +121,22 @@ def _installing(store, source):
     finally:
         store.is_installing = False
         collect_every(before)
+        if store.local is not None and store.local.memory is None:
+            from .cache import Cache
+
+            store.local.memory = Cache(store.root + "/cache", *store._now())
+
+
+def _let_go(store) -> None:
+    """Of what only saves time, and of all the code that comes back when it is needed."""
+    from .status import writes
+
+    kept = writes(store) - sum(copy.writes for copy in store.copies)
+    store._past_writes = kept
+    store._tables = None
+    if store.local is not None:
+        store.local.memory = None
+    forget(*_VERDICT)
 
 
 def _deciding(store, record, stage):

@@ -230,6 +230,3 @@ def _answers(hosts, host) -> int:
                 return 3
             found = 2
     return found
-
-
-_STAYS = True  # compat.forget

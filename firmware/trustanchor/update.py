@@ -5,8 +5,8 @@
 
 A device is at a position: epoch, sequence, and the digests of the authorities in force. accept()
 walks the links of the file from there to the signers of its state and returns the record to be
-written, or refuses; the rules are U1 to U16 of SPEC.md and are cited at the line. The functions
-below it decide a trial (T1 to T7): each returns the same record when nothing changes.
+written, or refuses; the rules are U1 to U16 of SPEC.md and are cited at the line. What becomes of
+a state in trial, trial.py decides.
 
 Refuses with update.*, time.issued_in_future, and with cbor.* cose.* bundle.* state.* service.*
 pin.* anchor.* for what the file says.
@@ -105,7 +105,7 @@ def _beginning(record, source, at, device):
 
 def _proving(record, loaded, source, prefix):
     """Generator: U8 to U13; returns the digests of authority and backup authority."""
-    forget("names")  # of the anchors, which nobody looks for now
+    forget("dn")  # of the anchors, which nobody looks for now
     from .authority import opened, proving
 
     message = opened(source)
@@ -130,7 +130,7 @@ def _admitting(record, confirmed, source, authority, backup):
 def _unload() -> None:
     from . import signatures
 
-    forget("authority", "cose", "names")
+    forget("authority", "cose", "dn", "names")
     signatures.unload()
 
 
@@ -178,76 +178,3 @@ def _check_times(prefix, record, at) -> None:
         now = at[0] if known else floor
     if now > prefix.expires_at:
         raise UpdateError("update.expired", prefix.expires_at)
-
-
-# A trial.
-
-
-def loading(record):
-    """The record to write before a state is loaded: a try less, or the trial is over (T4)."""
-    if not record.trial:
-        return record
-    if record.tries == 0:
-        return reverted(record)
-    return record.but(tries=record.tries - 1)
-
-
-def judged(record, state):
-    """The record after the trial state has judged a completed handshake: it loads (T4)."""
-    if not record.trial or record.tries >= state.tries:
-        return record
-    return record.but(tries=state.tries)
-
-
-def probed(record, state, seen):
-    """The record after completed handshakes the trial state accepted (T1).
-
-    seen  set of (service, host, port) as they were asked for
-    """
-    if not record.trial:
-        return record
-    for probe in state.probes:
-        if not any(probe.fits(*one) for one in seen):
-            return record
-    from .pins import union
-
-    return record.but(
-        active=record.trial,
-        fallback=record.active,
-        trial=b"",
-        tries=0,
-        trial_at=0,
-        retired=union(record.retired, record.held),
-        held=(),
-    )
-
-
-def disproved(record, state, refused, accepted, asked):
-    """The record after the one kind of evidence against a trial (T2).
-
-    refused    the trial state's Verdict over the chain of a completed handshake
-    accepted   the Verdict of the state before over the same chain
-    asked      what was asked for, a probe of the trial state
-    """
-    if not record.trial or refused.accepted or not accepted.accepted or accepted.audited:
-        return record
-    if any(probe.fits(asked.service.name, asked.host, asked.port) for probe in state.probes):
-        return reverted(record)
-    return record
-
-
-def reverted(record):
-    """The record without its trial; the position stays where the trial took it (T5)."""
-    if not record.trial:
-        return record
-    return record.but(trial=b"", tries=0, trial_at=0, held=())
-
-
-def is_stalled(record, state, unix_s: int) -> bool:
-    """True when a trial is past its deadline: to be reported, nothing else changes (T3).
-
-    unix_s is 0 while the clock is unknown; then nobody can tell.
-    """
-    return bool(
-        record.trial and record.trial_at and unix_s and unix_s - record.trial_at > state.trial_s
-    )

@@ -5,7 +5,7 @@ import os
 
 from check import equal, refuses
 from trustanchor.compat import IS_MICROPYTHON
-from trustanchor.copies import check_filesystem, volume_of
+from trustanchor.volume import check_filesystem, volume_of
 
 
 class VfsFat:

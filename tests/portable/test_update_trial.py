@@ -4,7 +4,7 @@
 from bundling import NOW
 
 from check import equal, false, true
-from trustanchor import update
+from trustanchor import trial
 from trustanchor.bundle import Probe
 from trustanchor.record import Record
 
@@ -53,26 +53,26 @@ def test_a_trial_is_confirmed_by_every_probe():
         (("web", "web.example", 80), MAIL),
         (("web", "x", 443), MAIL),
     ):
-        true(update.probed(TRIAL, State, set(seen)) is TRIAL, str(seen))
-    done = update.probed(TRIAL, State, {WEB, MAIL, ("ftp", "ftp.example", 21)})
+        true(trial.probed(TRIAL, State, set(seen)) is TRIAL, str(seen))
+    done = trial.probed(TRIAL, State, {WEB, MAIL, ("ftp", "ftp.example", 21)})
     equal((done.active, done.fallback, done.trial, done.tries), (NEW, OLD, b"", 0))
     equal((done.sequence, done.trial_at, done.floor), (8, 0, NOW))
 
 
 def test_what_was_seen_in_a_trial_is_retired_when_it_is_confirmed():
-    done = update.probed(TRIAL, State, {WEB, MAIL})
+    done = trial.probed(TRIAL, State, {WEB, MAIL})
     equal((done.retired, done.held), ((RETIRED, HELD), ()))
 
 
 def test_what_was_seen_in_a_trial_is_forgotten_when_it_is_reverted():
-    done = update.reverted(TRIAL)
+    done = trial.reverted(TRIAL)
     equal((done.retired, done.held), ((RETIRED,), ()))
 
 
 def test_a_trial_is_reverted_by_a_chain_only_the_state_before_accepts():
-    done = update.disproved(TRIAL, State, Verdict(False), Verdict(True), Asked())
+    done = trial.disproved(TRIAL, State, Verdict(False), Verdict(True), Asked())
     equal((done.active, done.trial, done.tries), (OLD, b"", 0))
-    any_port = update.disproved(
+    any_port = trial.disproved(
         TRIAL, State, Verdict(False), Verdict(True), Asked("mail", "mail.example", 25)
     )
     equal(any_port.trial, b"")
@@ -85,7 +85,7 @@ def test_nothing_else_is_evidence():
         (Verdict(True), Verdict(False)),
         (Verdict(False), Verdict(True, audited=True)),  # audit accepts anything
     ):
-        true(update.disproved(TRIAL, State, refused, accepted, Asked()) is TRIAL)
+        true(trial.disproved(TRIAL, State, refused, accepted, Asked()) is TRIAL)
 
 
 def test_only_a_probe_gives_evidence():
@@ -95,56 +95,56 @@ def test_only_a_probe_gives_evidence():
         Asked("ftp"),
         Asked("mail", "web.example"),
     ):
-        true(update.disproved(TRIAL, State, Verdict(False), Verdict(True), asked) is TRIAL)
+        true(trial.disproved(TRIAL, State, Verdict(False), Verdict(True), asked) is TRIAL)
 
 
 def test_a_reverted_state_never_returns():
     # The sequence it had taken stays taken, and so do the signers it had named.
-    done = update.reverted(TRIAL.but(authority=b"\x05" * 32))
+    done = trial.reverted(TRIAL.but(authority=b"\x05" * 32))
     equal((done.sequence, done.authority), (8, b"\x05" * 32))
 
 
 def test_each_load_of_a_trial_costs_a_try_and_the_last_one_ends_it():
     record = TRIAL
     for left in (2, 1, 0):
-        record = update.loading(record)
+        record = trial.loading(record)
         equal((record.tries, record.trial), (left, NEW))
-    record = update.loading(record)
+    record = trial.loading(record)
     equal((record.trial, record.active, record.held), (b"", OLD, ()))
 
 
 def test_a_load_that_judged_restores_the_tries():
     tired = TRIAL.but(tries=1)
-    equal(update.judged(tired, State).tries, 3)
-    true(update.judged(TRIAL, State) is TRIAL)
+    equal(trial.judged(tired, State).tries, 3)
+    true(trial.judged(TRIAL, State) is TRIAL)
 
 
 def test_outside_a_trial_nothing_changes():
     seen = {WEB, MAIL}
-    true(update.loading(CALM) is CALM)
-    true(update.judged(CALM, State) is CALM)
-    true(update.probed(CALM, State, seen) is CALM)
-    true(update.reverted(CALM) is CALM)
-    true(update.disproved(CALM, State, Verdict(False), Verdict(True), Asked()) is CALM)
-    false(update.is_stalled(CALM, State, NOW + 1000000))
+    true(trial.loading(CALM) is CALM)
+    true(trial.judged(CALM, State) is CALM)
+    true(trial.probed(CALM, State, seen) is CALM)
+    true(trial.reverted(CALM) is CALM)
+    true(trial.disproved(CALM, State, Verdict(False), Verdict(True), Asked()) is CALM)
+    false(trial.is_stalled(CALM, State, NOW + 1000000))
 
 
 def test_a_trial_stalls_after_its_deadline_and_goes_on():
-    false(update.is_stalled(TRIAL, State, NOW + 600))
-    true(update.is_stalled(TRIAL, State, NOW + 601))
-    equal(update.probed(TRIAL, State, {WEB, MAIL}).active, NEW)
+    false(trial.is_stalled(TRIAL, State, NOW + 600))
+    true(trial.is_stalled(TRIAL, State, NOW + 601))
+    equal(trial.probed(TRIAL, State, {WEB, MAIL}).active, NEW)
 
 
 def test_nobody_can_tell_that_a_trial_stalls_without_a_clock():
-    false(update.is_stalled(TRIAL, State, 0))
-    false(update.is_stalled(TRIAL.but(trial_at=0), State, NOW + 601))
+    false(trial.is_stalled(TRIAL, State, 0))
+    false(trial.is_stalled(TRIAL.but(trial_at=0), State, NOW + 601))
 
 
 def test_a_record_is_never_changed_in_place():
     before = fields(TRIAL)
-    update.loading(TRIAL)
-    update.judged(TRIAL.but(tries=1), State)
-    update.probed(TRIAL, State, {WEB, MAIL})
-    update.reverted(TRIAL)
-    update.disproved(TRIAL, State, Verdict(False), Verdict(True), Asked())
+    trial.loading(TRIAL)
+    trial.judged(TRIAL.but(tries=1), State)
+    trial.probed(TRIAL, State, {WEB, MAIL})
+    trial.reverted(TRIAL)
+    trial.disproved(TRIAL, State, Verdict(False), Verdict(True), Asked())
     equal(fields(TRIAL), before)

@@ -39,6 +39,7 @@ from scratch import key  # noqa: E402
 from stand_in import Clock, Nvs, SmallStore, Verdict, asked, bundle  # noqa: E402
 
 from trustanchor import compat  # noqa: E402
+from trustanchor.boot import read_record  # noqa: E402
 from trustanchor.errors import StoreError, TrustError  # noqa: E402
 from trustanchor.record import Record  # noqa: E402
 from trustanchor.state import EVENT_INTERMEDIATES, EVENT_PATH  # noqa: E402
@@ -518,7 +519,7 @@ class Trial:
 
     def _record(self, device):
         try:
-            return values(device.store().read_record())
+            return values(read_record(device.store()))
         except TrustError as error:
             return error.code
 

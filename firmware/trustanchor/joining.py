@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""What handshakes teach, joined into the store: retired pins, trials, what is remembered.
+
+The part of store.Store that a boot does not need, and an update neither: it is loaded with the
+first completed handshake, and a small heap has its code back while a bundle is decided.
+
+    stands = join(store, verdict, asked)
+
+Depends on: errors, store; boot and trial when a trial ends.
+Heap: 2.5 KB from a .mpy file.
+"""
+
+
+def join(store, verdict, asked=None) -> bool:
+    """Join the events of an accepted verdict of a completed handshake.
+
+    What it retires is on flash when this returns. False: the verdict rests on what is gone;
+    nothing may be sent before the chain is judged again.
+    """
+    with store.lock:
+        if store.state is None:
+            return False
+        local = store.local
+        before = local.retired_generation
+        unix_s, uptime_s = store._now()
+        record = store.record
+        stands = local.join(verdict, store.state, unix_s, uptime_s, bool(record.trial))
+        if stands and record.trial:
+            record = _judged_in_trial(store, record, verdict, asked)
+        if not record.trial:
+            local.end_holds(store.state, unix_s, uptime_s)
+            stands = stands and do_stand(store, verdict)
+        if (
+            record is not store.record
+            or store._dirty
+            or local.retired != record.retired
+            or local.held != record.held
+            or local.holds != record.holds
+        ):
+            store.write(record.but(retired=local.retired, held=local.held, holds=local.holds))
+        _write_cache(store, unix_s, uptime_s)
+        # No events: audited, or of a client.
+        if stands and verdict.events and verdict.path is not None and not record.trial:
+            store.tables().want(verdict.path)
+        changed = local.retired_generation != before
+    if changed:
+        store._changed()
+    return stands
+
+
+def _judged_in_trial(store, record, verdict, asked):
+    """Return the record after the trial state accepted a completed handshake."""
+    rules = store.trials()
+    record = rules.judged(record, store.state)
+    if asked is not None:
+        store._probed.add((asked.service.name, asked.host, asked.port))
+        confirmed = rules.probed(record, store.state, store._probed)
+        if confirmed is not record:
+            store.local.confirmed(store.state, *store._now())
+            record = confirmed
+    return record
+
+
+def disprove(store, refused, accepted, asked) -> bool:
+    """The one evidence against a trial; True when it ended the trial.
+
+    refused    the trial state's verdict over the chain of a completed handshake to a probe
+    accepted   the verdict over the same chain under previous()
+    """
+    with store.lock:
+        if (
+            store.state is None
+            or not store.record.trial
+            or refused.state_digest != store.state.payload_digest
+            or accepted.state_digest != store.record.active
+        ):
+            return False
+        record = store.trials().disproved(store.record, store.state, refused, accepted, asked)
+        if record is store.record:
+            return False
+        _end_trial(store, record)
+    store._changed()
+    return True
+
+
+def revert(store) -> None:
+    """End a trial by hand (the cable, or a program that knows better)."""
+    with store.lock:
+        if store.record is None or not store.record.trial:
+            return
+        _end_trial(store, store.trials().reverted(store.record))
+    store._changed()
+
+
+def _end_trial(store, record):
+    store.local.reverted()
+    store.write(record.but(held=()))
+    store.adopt()
+
+
+def do_stand(store, verdict) -> bool:
+    if verdict.state_digest != store.state.payload_digest:
+        return False
+    if verdict.retired_generation == store.local.retired_generation or verdict.pin is None:
+        return True
+    matched = verdict.wanted[verdict.pin]
+    for pin_set in store.state.pin_sets:
+        # A verdict names its pins, not their set: any set with the same pins will do.
+        pins = tuple(pin.spki_sha256 for pin in pin_set.pins)
+        if pins == verdict.wanted and store.local.is_retired(pin_set.name, matched):
+            return False
+    return True
+
+
+def ticking(store):
+    """tick() as a generator that yields None between slices of work."""
+    with store.lock:
+        if store.state is None:
+            return
+        before = store.local.retired_generation
+        unix_s, uptime_s = store._now()
+        if not store.record.trial:
+            store.local.end_holds(store.state, unix_s, uptime_s)
+        if store._dirty or store.local.retired != store.record.retired:
+            store.write(store.record.but(retired=store.local.retired, holds=store.local.holds))
+        _write_cache(store, unix_s, uptime_s)
+        changed = store.local.retired_generation != before
+    if changed:
+        store._changed()
+    tables = store._tables
+    if tables is not None:
+        yield from tables.making(store._now()[1])
+        with store.lock:
+            _write_memory(store, tables.write, *store._now())
+
+
+def _write_cache(store, unix_s, uptime_s):
+    if store._dirty:
+        # A remembered path hides its leaf from the ratchet: only after what it retired.
+        return
+    memory = store.local.memory
+    if memory is not None:  # an update has let it go for a while
+        _write_memory(store, memory.write_if_due, unix_s, uptime_s)
+
+
+def _write_memory(store, write, unix_s, uptime_s):
+    try:
+        write(unix_s, uptime_s)
+    except OSError as error:
+        # Losing it costs time and nothing else.
+        store._note("store.cache_failed", error.args[0])
