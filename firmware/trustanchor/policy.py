@@ -9,8 +9,8 @@ the store joins into the LocalState after the handshake has completed. judging()
 generator that yields None between slices of work, because a cold verdict takes seconds on a board
 and its event loop and watchdog must live.
 
-The profile, one rule a line, in the order it is applied; modes path and anchors are in
-mode_path.py, the rules of a path in path.py:
+The profile, one rule a line, in the order it is applied; mode key is in mode_key.py, modes path
+and anchors are in mode_path.py, the rules of a path in path.py:
 
     time         a clock never set or below the bound is unknown; then `at` is the bound
     service      max_state_age_s, needs_clock
@@ -21,14 +21,14 @@ mode_path.py, the rules of a path in path.py:
     audit        waives the pin match alone
     CLIENT_AUTH  the peer's own name must match the service's pattern; no events
 
-Depends on: compat, errors, pins, state; leaf, mode_path, certificate, identity when needed.
-Heap: about 2.5 KB from a .mpy file.
+Depends on: compat, errors, pins, state; mode_key or mode_path.
+Heap: about 2 KB from a .mpy file.
 """
 
 from . import pins
-from .compat import LOADING_BYTES, collect_every, sha256
-from .errors import PathError, PinError, TrustError
-from .state import CLIENT_AUTH, EVENT_PIN_SEEN, MODE_KEY, SERVER_AUTH
+from .compat import LOADING_BYTES, collect_every
+from .errors import PathError, TrustError
+from .state import MODE_KEY
 
 _has_loaded = False
 
@@ -135,54 +135,14 @@ class _Case:
         before = 0 if _has_loaded else collect_every(LOADING_BYTES)
         try:
             if service.mode == MODE_KEY:
-                self._decide_key()
+                from .mode_key import decide
             else:
                 from .mode_path import decide
-
-                yield from decide(self)
+            yield from decide(self)
         finally:
             if before:
                 collect_every(before)
             _has_loaded = True
-
-    # Mode key: no path, no signature code; possession is what the handshake proves.
-
-    def _decide_key(self):
-        from .leaf import key_and_dates
-
-        spki, not_before, not_after = key_and_dates(self.chain[0])
-        served = sha256(spki)
-        self.verdict.served = served
-        if self.state.is_denied(served):
-            raise PathError("path.key_denied")
-        keys = (served,)
-        self.verdict.pin = self.match(keys)
-        if self.verdict.pin is None:
-            raise PinError(self.why_none(keys))
-        # RFC 5280 section 4.1.2.5: both ends inclusive.
-        if self.at > not_after:
-            raise PathError("path.expired", 0)
-        if self.known and self.at < not_before:
-            raise PathError("path.not_yet_valid", 0)
-        service = self.service
-        if service.check_name or service.check_eku or service.purpose == CLIENT_AUTH:
-            self._check_identity()
-        if service.purpose == SERVER_AUTH:
-            self.verdict.events = ((EVENT_PIN_SEEN, self.pin_set.name, self.verdict.pin, served),)
-
-    def _check_identity(self):
-        """Mode key with its switches on: what the certificate says of itself."""
-        from .certificate import Certificate
-        from .identity import check_name, check_purpose
-
-        leaf = Certificate(self.chain[0])
-        service = self.service
-        if service.check_eku:
-            check_purpose(leaf, service.purpose)
-        if service.purpose == CLIENT_AUTH:
-            self.authenticate(leaf)
-        elif service.check_name:
-            check_name(leaf, self.asked.host)
 
     def match(self, keys):
         return pins.match(self.pin_set, keys, self.at, self.known, self.state, self.local)

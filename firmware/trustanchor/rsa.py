@@ -70,10 +70,15 @@ def opening(n, e, signature):
         bit <<= 1
     bit >>= 1
     while bit:
-        result = result * result % n
+        # What is no longer needed goes before the division, which takes twice the product.
+        product = result * result
+        result = 0
+        result = product % n
         yield
         if e & bit:
-            result = result * s % n
+            product = result * s
+            result = 0
+            result = product % n
             yield
         bit >>= 1
     return result.to_bytes(length, "big")

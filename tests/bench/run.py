@@ -104,33 +104,35 @@ class Bench:
         self.name = "micropython32" + (" romfs" if where.suffix == ".romfs" else "")
 
     def run(self, operation: str, reference: str, repeats: int, heap_kib: int) -> dict[str, Any]:
+        words = self._printed("device", operation, reference or "-", str(repeats), heap=heap_kib)
+        if len(words) != 5:
+            raise Failed(f"{operation}: {' '.join(words)}")
+        return {"us": int(words[1]), "reference_us": int(words[2]), "loaded": int(words[4])}
+
+    def _printed(self, module: str, *arguments: str, heap: int) -> list[str]:
         if self.where.suffix == ".romfs":
             start, path = ["tests/from_rom.py", str(self.where.relative_to(ROOT))], ".frozen"
         else:
             # About as long as a board's /lib: the path of every module is on the heap.
             start, path = ["-m"], f".frozen:{self.where.relative_to(ROOT)}"
         done = subprocess.run(
-            [
-                *self.interpreter.command(*start, heap=f"{heap_kib}K"),
-                *("device", operation, reference or "-", str(repeats)),
-            ],
+            [*self.interpreter.command(*start, heap=f"{heap}K"), module, *arguments],
             env={**os.environ, "MICROPYPATH": path},
             cwd=ROOT,
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
         )
-        words = done.stdout.split()
-        if done.returncode or len(words) != 5:
-            raise Failed(f"{operation}: {(done.stdout + done.stderr).strip()[-300:]}")
-        return {"us": int(words[1]), "reference_us": int(words[2]), "loaded": int(words[4])}
+        if done.returncode:
+            raise Failed(f"{arguments[0]}: {(done.stdout + done.stderr).strip()[-300:]}")
+        return done.stdout.split()
 
     def smallest_heap(self, operation: str) -> int:
         """KiB; passing at one size is taken to mean passing at every larger one."""
         low, high = 4, HEAP_KIB
         while True:
             try:
-                self.run(operation, "", 1, high)
+                self._printed("heap", operation, heap=high)
                 break
             except Failed:
                 if high >= LARGEST_KIB:
@@ -139,7 +141,7 @@ class Bench:
         while high - low > 1:
             middle = (low + high) // 2
             try:
-                self.run(operation, "", 1, middle)
+                self._printed("heap", operation, heap=middle)
                 high = middle
             except Failed:
                 low = middle
@@ -230,7 +232,7 @@ def make_folders() -> tuple[Path, Path]:
     folder = WORK.parent / "lib"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(deploy.package_folder("mpy", "x86"), folder / "trustanchor")
-    for name in ("device", "operations", "textbook", "verdict", "verdict_how"):
+    for name in ("device", "heap", "operations", "textbook", "verdict", "verdict_how"):
         deploy.compile_newer(HERE / f"{name}.py", folder, *deploy.MPY_OPTIONS)
     image = WORK / "image.romfs"
     command = [sys.executable, "-m", "mpremote", "romfs", "--no-mpy", "-o", str(image), "build"]

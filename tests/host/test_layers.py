@@ -21,7 +21,10 @@ LAYERS = (
         "_p256", "_p384", "_p521", "hss", "signatures", "_signatures_cose",
     ),
     ("identity", "path"),
-    ("state", "rules", "anchors", "record", "local", "ratchet", "pins", "mode_path", "policy"),
+    (
+        "state", "rules", "anchors", "record", "local", "ratchet", "pins", "mode_key", "mode_path",
+        "policy",
+    ),
     ("copies", "volume", "prefix", "cose", "bundle", "authority", "admit", "update", "trial",
         "cache", "tables", "boot", "joining", "status", "install", "store",
     ),

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+"""One operation of the bench, run once: what the smallest heap is measured with.
+
+micropython -m heap OPERATION
+"""
+
+import sys
+
+name, *how = sys.argv[1].split(":")
+if name == "judge":
+    from verdict import judging as prepare  # type: ignore[import-not-found] # beside it there
+else:
+    from operations import OPERATIONS  # type: ignore[import-not-found]
+
+    prepare = OPERATIONS[name]
+if prepare(*how)() is not True:
+    raise ValueError("the operation failed")
+print("passed")
