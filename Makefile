@@ -59,7 +59,7 @@ powercut: setup  ## the power cut at every flash operation of every scenario, an
 	@$(PY) -m tests.powercut
 
 .PHONY: differential
-differential: setup  ## CHAINS=n generated chains, judged by us and by pyca/cryptography
+differential: setup  ## [CHAINS=n] generated chains, judged by us and by pyca/cryptography
 	@$(PY) -m tests.conformance.differential --chains $(or $(CHAINS),2000)
 
 .PHONY: test-vectors
@@ -72,7 +72,7 @@ else
 endif
 
 .PHONY: conformance
-conformance: setup  ## VECTORS=dir [INTERPRETER=cpython|micropython|micropython32] [JSON=file] [SUITES="core real"] [SAMPLE=n]
+conformance: setup  ## VECTORS=dir [INTERPRETER=cpython|micropython|micropython32] [SUITES="core real"] [SAMPLE=n] [JSON=file] independent vectors against the verdict
 	@$(PY) -m tests.conformance.run "$(VECTORS)" --interpreter $(or $(INTERPRETER),cpython) \
 		--suites "$(SUITES)" --sample $(or $(SAMPLE),1) $(if $(JSON),--json "$(JSON)")
 
@@ -85,7 +85,7 @@ size: setup  ## heap of imports, smallest heaps of a pinned connect, bytes of ev
 	@$(PY) -m tests.measure_heap
 
 .PHONY: romfs
-romfs: setup  ## ARCH=xtensawin: the package as a ROMFS image, for `mpremote romfs deploy`
+romfs: setup  ## [ARCH=xtensawin] the package as a ROMFS image, for `mpremote romfs deploy`
 	@$(PY) -m host_tools.sim_rom $(or $(ARCH),xtensawin)
 
 .PHONY: clean

@@ -1,15 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`trustanchor bundle`: describe a trust state, have it signed, look at it, try it.
-
-    trustanchor bundle build state.toml --current fleet-1.bundle -o fleet-2.draft
-    trustanchor bundle sign fleet-2.draft --key alice.pem
-    trustanchor bundle sign fleet-2.draft --key pkcs11:token=HSM;object=bob?module-path=...
-    trustanchor bundle verify fleet-2.bundle --current fleet-1.bundle
-    trustanchor bundle diff fleet-1.bundle fleet-2.bundle
-
-`sign` adds one signer's signatures to the draft. The last signer needed also gets the bundle:
-it is written when the device's own code accepts it as an update of the current one.
-"""
+"""`trustanchor bundle`: describe a trust state, have it signed, look at it, try it."""
 
 import argparse
 import base64
@@ -26,17 +16,35 @@ from trustanchor.errors import TrustError
 
 _SIGNATURE_FILE_BYTES = 1 << 16
 
+_DESCRIPTION = """\
+Describe a trust state, have it signed, look at it, try it.
+
+`sign` adds one signer's signatures to the draft. The last signer needed also gets the bundle:
+it is written when the device's own code accepts it as an update of the current one."""
+_EXAMPLES = """\
+examples:
+  trustanchor bundle build fleet-2.toml --current fleet-1.bundle
+  trustanchor bundle sign fleet-2.draft --key alice.pem
+  trustanchor bundle sign fleet-2.draft --key 'pkcs11:token=T;object=bob?module-path=M'
+  trustanchor bundle verify fleet-2.bundle --current fleet-1.bundle
+  trustanchor bundle diff fleet-1.bundle fleet-2.bundle
+"""
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "bundle",
-        help="build, sign, inspect, diff and verify anchor-update bundles",
-        description=__doc__,
+        help="build, sign, inspect, diff and verify bundles: signed trust states",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    build = actions.add_parser("build", help="make a draft from a TOML description")
+    def add(name: str, what: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+
+    build = add("build", "make a draft from a TOML description")
     build.add_argument("toml", type=Path, help="the description")
     build.add_argument("-o", "--output", type=Path, help="the draft; default: TOML name, .draft")
     replaced = build.add_mutually_exclusive_group(required=True)
@@ -52,8 +60,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "found",
     )
 
-    sign = actions.add_parser("sign", help="add one signer's signatures to a draft")
-    sign.add_argument("draft", type=Path)
+    sign = add("sign", "add one signer's signatures to a draft")
+    sign.add_argument("draft", type=Path, help="what `bundle build` has written; is added to")
     how = sign.add_mutually_exclusive_group(required=True)
     how.add_argument("--key", help="encrypted .pem, .hss share, or pkcs11: URI")
     how.add_argument(
@@ -70,21 +78,21 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     sign.add_argument("-o", "--output", type=Path, help="the bundle; default: draft name, .bundle")
     keyfiles.add_passphrase_option(sign)
 
-    verify = actions.add_parser("verify", help="would a device accept it? (the device's own code)")
-    verify.add_argument("bundle", type=Path)
+    verify = add("verify", "say whether a device would accept it, by the device's own code")
+    verify.add_argument("bundle", type=Path, help="the signed file")
     known = verify.add_mutually_exclusive_group(required=True)
     known.add_argument("--current", type=Path, help="the bundle the device has now")
     known.add_argument("--first", action="store_true", help="the device has none")
     verify.add_argument("--product", help="product of the device; default: one of the audience")
     verify.add_argument("--device-id", help="id of the device; default: one of the audience")
 
-    inspect = actions.add_parser("inspect", help="say everything a bundle says")
-    inspect.add_argument("bundle", type=Path)
+    inspect = add("inspect", "say everything a bundle says")
+    inspect.add_argument("bundle", type=Path, help="the signed file")
     inspect.add_argument("--against", type=Path, help="and what would change against this bundle")
 
-    diff = actions.add_parser("diff", help="what changes from one bundle to another")
-    diff.add_argument("old", type=Path)
-    diff.add_argument("new", type=Path)
+    diff = add("diff", "say what changes from one bundle to another")
+    diff.add_argument("old", type=Path, help="a bundle")
+    diff.add_argument("new", type=Path, help="another")
 
     for action in (build, sign, verify, inspect, diff):
         action.add_argument("--json", action="store_true", help="for scripts")
@@ -165,7 +173,9 @@ def _show(made: Draft) -> None:
     out.print(f"  payload   {new['payload_digest']}")
     if not made.current:
         out.print("  replaces  nothing: the first state of a product")
-        describe.print_tree(out, new)
+        # Nobody has signed yet: neither the file's length nor who signs is known.
+        shown = {name: new[name] for name in new if name not in ("bytes", "signed_by")}
+        describe.print_tree(out, shown)
         return
     old = describe.describe(made.current)
     out.print(f"  replaces  {old['payload_digest']}")

@@ -1,12 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`trustanchor keygen`: keys that sign bundles. Each private key in an encrypted file of its own.
-
-    trustanchor keygen es256 alice                 alice.pem, alice.pub
-    trustanchor keygen ps256 bob --bits 3072       bob.pem, bob.pub
-    trustanchor keygen hss vault --holders 2       vault-1.hss, vault-2.hss, vault.pub
-
-A bundle's description names the .pub files; the private files stay with their holders.
-"""
+"""`trustanchor keygen`: keys that sign bundles, each private key in an encrypted file."""
 
 import argparse
 from pathlib import Path
@@ -22,19 +15,44 @@ from trustanchor.compat import sha256
 
 _RSA_EXPONENT = 65537
 
+_DESCRIPTION = """\
+Make a key that signs bundles, each private part in an encrypted file of its own. A bundle's
+description names the .pub files; the private files stay with their holders."""
+_EXAMPLES = """\
+examples:
+  trustanchor keygen es256 alice                 alice.pem, alice.pub
+  trustanchor keygen ps256 bob --bits 3072       bob.pem, bob.pub
+  trustanchor keygen hss vault --holders 2       vault-1.hss, vault-2.hss, vault.pub
+"""
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "keygen",
         help="make keys that sign bundles (ES256, PS256, HSS/LMS)",
-        description=__doc__,
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("algorithm", choices=("es256", "ps256", "hss"))
-    parser.add_argument("name", help="name of the files, with a path if they go elsewhere")
-    parser.add_argument("--bits", type=int, choices=(2048, 3072, 4096), default=3072)
     parser.add_argument(
-        "--holders", type=int, default=2, help="hss: shares with disjoint subtrees (default 2)"
+        "algorithm",
+        choices=("es256", "ps256", "hss"),
+        help="ECDSA P-256, RSA-PSS, or HSS/LMS, which is hash-based",
+    )
+    parser.add_argument("name", help="name of the files, with a path if they go elsewhere")
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=(2048, 3072, 4096),
+        default=3072,
+        help="ps256: length of the key (default 3072)",
+    )
+    parser.add_argument(
+        "--holders",
+        type=int,
+        default=2,
+        metavar="N",
+        help="hss: shares with disjoint subtrees (default 2)",
     )
     parser.add_argument(
         "--height",
@@ -51,7 +69,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="hss: Winternitz width; wider is smaller and slower (default 4)",
     )
     keyfiles.add_passphrase_option(parser)
-    parser.add_argument("--json", action="store_true", help="machine-readable result")
+    parser.add_argument("--json", action="store_true", help="for scripts")
 
 
 def run(arguments: argparse.Namespace) -> int:

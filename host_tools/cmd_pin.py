@@ -122,10 +122,12 @@ def _keys_of(what: str, arguments: argparse.Namespace) -> Iterator[Found]:
     elif "\0" in what:
         raise HostError("A file name has no NUL byte.", "input.no_such_file")
     elif Path(what).exists() or "/" in what or ":" not in what:
-        if not Path(what).exists():
-            hint = "" if "/" in what else f" A live server is HOST:PORT, as {what}:443."
+        if not what or not Path(what).exists():
+            is_host = what and "/" not in what
+            hint = f" A live server is HOST:PORT, as {what}:443." if is_host else ""
             raise HostError(
-                f"{printable(what)}: no such file.{printable(hint)}", "input.no_such_file"
+                f"{printable(what) or 'An empty name'}: no such file.{printable(hint)}",
+                "input.no_such_file",
             )
         content = inputs.read(what, _INPUT_BYTES)
         yield from keys_in(content, printable(what), arguments)

@@ -108,6 +108,19 @@ def test_one_signature_of_two_makes_no_bundle(desk: Path) -> None:
     assert not Path("1.bundle").exists()
 
 
+def test_what_is_shown_before_the_first_signature_names_no_signer(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("1.toml").write_text(FIRST)
+    assert bundle("build", "1.toml", "--first") == 0
+    capsys.readouterr()
+    assert bundle("sign", "1.draft", "--key", "alice.pem") == 0
+    shown = capsys.readouterr().err
+    assert "broker.example.net" in shown
+    assert "signed_by" not in shown
+    assert "bytes:" not in shown
+
+
 def test_a_stranger_and_a_second_signature_are_refused(
     desk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -217,6 +217,8 @@ def test_any_argument_is_an_answer_a_refusal_or_usage(text, capsys, tmp_path, mo
 def test_a_missing_file_is_refused_and_suggests_the_live_form(capsys):
     message = refuses(said(capsys, "pin", "--json", "no.such.example"), "input.no_such_file")
     assert "no.such.example:443" in message
+    message = refuses(said(capsys, "pin", "--json", ""), "input.no_such_file")
+    assert message == "An empty name: no such file."
 
 
 def test_a_folder_is_refused(capsys, tmp_path):
