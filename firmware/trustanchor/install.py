@@ -172,7 +172,8 @@ def _commit(store, record, new) -> None:
         store.record = record
         raise StoreError("store.write_failed", "record")
     store.adopt()
-    _tidy(store)
+    if not store._dirty:  # else the copy that lags names the slots of before
+        _tidy(store)
 
 
 def _loaded(store, record, files) -> list:

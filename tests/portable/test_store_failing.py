@@ -204,6 +204,29 @@ def test_an_update_that_can_not_be_written_is_refused_and_the_state_stays():
     both(fail)
 
 
+def test_an_update_that_one_copy_took_leaves_what_the_other_one_names():
+    # The copy that took it may be lost before the other one is mended, with its NVS or its folder.
+    for nvs in (True, False):
+        for times in ((1, 0), (0, 1)):
+            board = provisioned(nvs)
+            store = failing(board, *times)
+            store.install(bundle(2, pins=("two", "three")))
+            equal(store.status()["problem"][0], "store.write_failed")
+            board.store().copies[1 if times[0] else 0].erase()
+            equal(board.boots().state.sequence, 1)
+
+
+def test_what_an_update_replaced_is_gone_once_both_copies_name_the_new():
+    def update(board):
+        store = failing(board, 1, 0)
+        store.install(bundle(2, pins=("two", "three")))
+        equal(len(slots(board)), 2)
+        board.boots().install(bundle(3, pins=("two", "three")))
+        equal(len(slots(board)), 1)
+
+    both(update)
+
+
 def test_a_full_volume_is_refused_with_its_own_code():
     board = provisioned()
     store = board.boots()

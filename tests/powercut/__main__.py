@@ -42,13 +42,15 @@ class Run:
             assert process.stdout is not None
             timer = Timer(TIMEOUT_S, process.kill)
             timer.start()
-            for line in process.stdout:
-                if line.strip() not in (NOISE, ""):
-                    yield line.rstrip()
-            self.status = process.wait()
-            if not timer.is_alive():
-                yield f"{' '.join(self.words)}: no end within {TIMEOUT_S} s"
-            timer.cancel()
+            try:
+                for line in process.stdout:
+                    if line.strip() not in (NOISE, ""):
+                        yield line.rstrip()
+                self.status = process.wait()
+                if not timer.is_alive():
+                    yield f"{' '.join(self.words)}: no end within {TIMEOUT_S} s"
+            finally:
+                timer.cancel()
 
 
 def main(arguments: list[str]) -> int:
@@ -59,9 +61,9 @@ def main(arguments: list[str]) -> int:
         return run.status
     options = [word for word in arguments if word.startswith("--")]
     names = [word for word in arguments if not word.startswith("--")]
-    names = names or next(Run("--list").lines()).split()
-    operations = cuts = failures = 0
-    print("scenario       nvs     operations  erases    cuts  failed", flush=True)
+    names = names or " ".join(Run("--list").lines()).split()
+    sums = [0, 0, 0, 0]  # operations, cuts, faults, failures
+    print("scenario       nvs     operations  erases    cuts  faults  failed", flush=True)
 
     def explore(name: str) -> tuple[int, str]:
         """Print the rows of one scenario as they come; return its exit code and last line."""
@@ -73,19 +75,20 @@ def main(arguments: list[str]) -> int:
             last = line if number else ""  # the first line is the heading
         return run.status, last
 
-    failed = False
+    failed = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for status, sums in pool.map(explore, names):
-            words = sums.split()
-            if len(words) == 6 and words[1] == "operations,":
-                operations += int(words[0])
-                cuts += int(words[2])
-                failures += int(words[4])
+        for status, last in pool.map(explore, names):
+            words = last.split()
+            if len(words) == 8 and words[1] == "operations,":
+                sums = [total + int(word) for total, word in zip(sums, words[::2], strict=True)]
             else:
-                print(sums, flush=True)
-            failed = failed or status != 0
-    print(f"{operations} operations, {cuts} cuts, {failures} failures")
-    return 1 if failed or failures or not cuts else 0
+                print(last, flush=True)
+                failed += 1
+            failed += status != 0
+    print("{} operations, {} cuts, {} faults, {} failures".format(*sums))
+    if failed:
+        print("NOT COMPLETE, or an invariant broke: see above")
+    return 1 if failed or sums[3] or not sums[1] else 0
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 
 Programming only clears bits, erasing sets a whole block; both count as one operation, as do the
 writes of an NVS that shares the counter. The operation numbered cut_at is torn and everything
-after it fails, as it does on a board without power.
+after it fails, as it does on a board without power. Or the power stays: that operation alone
+fails, or it and every later one, as on flash that is worn out.
 """
 
 BLOCK = 4096
@@ -13,6 +14,9 @@ NOT_BEGUN = 0  # nothing of it happened
 HALF = 1  # the first half happened
 NOISY = 2  # the first half happened, in the other half some bits did
 TEARS = (NOT_BEGUN, HALF, NOISY)
+FAILS = 3  # nothing of it happened, and the device goes on
+WORN = 4  # nor of any later one
+FAULTS = (FAILS, WORN)
 
 _BLOCK_COUNT = 4
 _BLOCK_SIZE = 5
@@ -38,10 +42,12 @@ class Power:
     def operation(self):
         """Count one; True when it is to be torn."""
         self.operations += 1
-        if self.cut_at is not None and self.operations > self.cut_at:
-            self.is_off = True
-            return True
-        return False
+        if self.cut_at is None or self.operations <= self.cut_at:
+            return False
+        if self.tear == FAILS:
+            return self.operations == self.cut_at + 1
+        self.is_off = self.tear != WORN
+        return True
 
 
 class Flash:
@@ -68,7 +74,7 @@ class Flash:
             return 0
         tear = self.power.tear
         half = len(buffer) // 2
-        if tear != NOT_BEGUN:
+        if tear in (HALF, NOISY):
             _program(self.image, start, buffer, 0, half, 0)
         if tear == NOISY:
             _program(self.image, start, buffer, half, len(buffer), 0xA5)
@@ -88,7 +94,7 @@ class Flash:
                 self.image[start : start + BLOCK] = _ERASED
                 return 0
             half = start + BLOCK // 2
-            if self.power.tear != NOT_BEGUN:
+            if self.power.tear in (HALF, NOISY):
                 self.image[start:half] = _ERASED[: BLOCK // 2]
             if self.power.tear == NOISY:
                 for at in range(half, half + BLOCK // 2, 3):

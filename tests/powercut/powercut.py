@@ -4,7 +4,7 @@
     make powercut                               every scenario, every cut, double cuts
     python -m tests.powercut update             one scenario
     ... --single update                         without the double cuts
-    ... --replay update:lost:17.1               one cut: operation 17, torn in half
+    ... --replay update:lost:17.1               one cut: operation 17, torn in half (flash.py)
     ... --replay update:lost:17.1:3.2           and operation 3 of the recovery
 
 A scenario is prepared once, without cuts. Then it runs once to the end, which gives the records
@@ -18,6 +18,10 @@ from what is on the flash and must find
     a store that works: the next bundle installs
 
 and the same when the power goes a second time at every operation of that recovery.
+
+And every operation fails with the power on, once and from there on for ever: then the scenario
+goes on to its end, with nothing but coded refusals, what is in RAM agrees with itself and is no
+weaker than what the next boot finds, and that is checked as after a cut.
 
 NVS: `none` two folders instead; `kept` what was set but not committed survives, `lost` it does
 not, `erased` the NVS is empty after the cut.
@@ -34,7 +38,7 @@ sys.path[:0] = [HERE, HERE + "/../portable", HERE + "/../../firmware"]
 
 import stand_in  # noqa: E402
 import vfs  # noqa: E402
-from flash import NOT_BEGUN, TEARS, Flash, Power, PowerCut, blank  # noqa: E402
+from flash import FAULTS, NOT_BEGUN, TEARS, Flash, Power, PowerCut, blank  # noqa: E402
 from scratch import key  # noqa: E402
 from stand_in import Clock, Nvs, SmallStore, Verdict, asked, bundle  # noqa: E402
 
@@ -49,7 +53,7 @@ ROOT = MOUNT + "/trust"
 BLOCKS = 20
 NVS_KINDS = ("none", "kept", "lost", "erased")
 CLOCK = Clock().unix_s
-HEADER = "scenario       nvs     operations  erases    cuts  failed"
+HEADER = "scenario       nvs     operations  erases    cuts  faults  failed"
 FIELDS = tuple(field for field in Record.FIELDS if field != "generation")
 
 # What keeps a board's heap in one piece is of no use in this one, and a collection for every 512
@@ -63,6 +67,7 @@ class Device:
     def __init__(self, image, nvs, power=None):
         self.kind = "lost"
         self.problem = None  # of the store that booted last
+        self.last = None  # store that was made
         self.power = Power() if power is None else power
         self.flash = Flash(image, self.power)
         self.nvs = None
@@ -76,10 +81,13 @@ class Device:
 
     def _nvs_operation(self):
         if self.power.is_off or self.power.operation():
+            if self.power.tear in FAULTS:
+                raise OSError(-0x1103, "ESP_ERR_NVS_INVALID_STATE")
             raise PowerCut
 
     def store(self):
-        return _Watched(self)
+        self.last = _Watched(self)
+        return self.last
 
     def booted(self):
         store = self.store()
@@ -266,7 +274,7 @@ def stalled(device):
     store = device.booted()
     device.clock.passes(3601)
     store.tick()
-    if ("trial.stalled", None) not in store.status()["notes"]:
+    if store.record.trial and ("trial.stalled", None) not in store.status()["notes"]:
         raise Violation("not stalled")
     store.install(bundle(4, trial=2, pins=("two", "three", "five")))
 
@@ -412,7 +420,7 @@ SCENARIOS = (
     ),
     ("revert", on_trial, revert, _changes("trial", "tries", "trial_at")),
     ("stalled", on_trial, stalled, _changes("sequence", "trial", "floor", "trial_at")),
-    ("crash_loop", used_up, crash_loop, _changes("trial", "tries", "trial_at")),
+    ("crash_loop", used_up, crash_loop, _changes("trial", "trial_at")),
     ("ratchet", used, ratchet, _changes("retired")),
     ("hold_down", used, hold_down, _has_held_down),
     (
@@ -471,7 +479,7 @@ class Trial:
         if not has_done(self.old, self._record(device), device):
             raise Violation("%s with NVS %s does not do what it is named for" % (name, kind))
         device.off()
-        self.cuts = 0
+        self.cuts = self.faults = 0
 
     def device(self, power=None):
         image, nvs = self.start
@@ -485,10 +493,34 @@ class Trial:
         survives(device, self.act)
         return device.off(self.kind)
 
+    def fault(self, at, kind):
+        """Act while operation at fails; return what is on flash and what may be found there."""
+        device = self.device(Power(at, kind))
+        try:
+            self.act(device)
+        except TrustError:
+            pass
+        except OSError:
+            if self.name != "erase":  # on the cable: a person sees it and tries again
+                raise
+        store = device.last
+        ram = None
+        if store.state is not None:
+            self._check_state(store, values(store.record))
+            # One copy alone does not outlive the NVS: that is what the store has reported.
+            if store.problem is None or self.kind != "erased":
+                ram = values(store.record)
+        written = device.written
+        device.power.tear = NOT_BEGUN
+        return device.off(self.kind), self._allowed(written, device.power.operations), ram
+
     def allowed(self, cut_at):
+        return self._allowed(self.written, cut_at)
+
+    def _allowed(self, written, cut_at):
         """Return the records that may be found: the last promised and the one in the making."""
         found = [self.old]
-        for promised_at, record in self.written:
+        for promised_at, record in written:
             if promised_at is None:
                 found.append(record)
             elif promised_at <= cut_at:
@@ -535,12 +567,14 @@ class Trial:
         if store.local.floor < record["floor"]:
             raise Violation("the floor sank")
 
-    def check(self, left, allowed, goes_on=True):
+    def check(self, left, allowed, goes_on=True, ram=None):
         """Everything a device must do after a power cut; returns the flash operations it took."""
         self.cuts += 1
         device = self.boot(left, allowed)
         operations = device.power.operations
         found = self._record(device)
+        if ram is not None:
+            _check_no_weaker(named(ram), found)
         left = device.off("lost")
         # What a boot has shown stays, also when one of the copies is then lost whole: unless the
         # boot has reported that it could not mend one.
@@ -601,6 +635,14 @@ def explore(name, kind, doubles=True):
                 tear2 = TEARS[(cut_at + second) % len(TEARS)]
                 again = "%s:%d.%d" % (point, second, tear2)
                 attempt(again, failures, two_cuts, trial, cut_at, tear, second, tear2)
+    cuts = trial.cuts
+    for at in range(trial.operations):
+        for fault in FAULTS:
+            point = "%s:%s:%d.%d" % (name, kind, at, fault)
+            gc.collect()
+            attempt(point, failures, one_fault, trial, at, fault)
+    trial.faults = trial.cuts - cuts
+    trial.cuts = cuts
     return trial, failures
 
 
@@ -620,6 +662,22 @@ def attempt(point, failures, function, *arguments):
 
 def one_cut(trial, cut_at, tear):
     return trial.check(trial.cut(cut_at, tear), trial.allowed(cut_at))
+
+
+def one_fault(trial, at, fault):
+    left, allowed, ram = trial.fault(at, fault)
+    return trial.check(left, allowed, ram=ram)
+
+
+def _check_no_weaker(ram, found):
+    """What a device without power believed is at least what it finds when it has it again."""
+    if isinstance(found, str):
+        raise Violation("a record in RAM and %s" % found)
+    found = named(found)
+    if ram["epoch"] != found["epoch"]:
+        return
+    if ram["floor"] < found["floor"] or set(found["retired"]) - set(ram["retired"]):
+        raise Violation("RAM is weaker than flash")
 
 
 def two_cuts(trial, cut_at, tear, second, tear2):
@@ -654,17 +712,18 @@ def main(arguments):
     quick = "--single" in arguments
     names = [name for name in arguments if not name.startswith("--")]
     names = names or [scenario[0] for scenario in SCENARIOS]
-    points = cuts = bad = 0
+    points = cuts = faults = bad = 0
     print(HEADER)
     for name in names:
         for kind in NVS_KINDS:
             trial, failures = explore(name, kind, not quick)
-            row = (name, kind, trial.operations, trial.erases, trial.cuts, len(failures))
-            print("%-14s %-7s %10d %7d %7d %7d" % row)
+            row = (name, kind, trial.operations, trial.erases, trial.cuts, trial.faults)
+            print("%-14s %-7s %10d %7d %7d %7d %7d" % (row + (len(failures),)))
             points += trial.operations
             cuts += trial.cuts
+            faults += trial.faults
             bad += len(failures)
-    print("%d operations, %d cuts, %d failures" % (points, cuts, bad))
+    print("%d operations, %d cuts, %d faults, %d failures" % (points, cuts, faults, bad))
     return 1 if bad or not cuts else 0
 
 
@@ -673,7 +732,9 @@ def replay(point):
     trial = Trial(parts[0], parts[1])
     pairs = [[int(number) for number in part.split(".")] for part in parts[2:]]
     failures = []
-    if len(pairs) == 1:
+    if pairs[0][1] in FAULTS:
+        attempt(point, failures, one_fault, trial, *pairs[0])
+    elif len(pairs) == 1:
         attempt(point, failures, one_cut, trial, *pairs[0])
     else:
         attempt(point, failures, two_cuts, trial, *(pairs[0] + pairs[1]))
