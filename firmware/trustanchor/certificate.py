@@ -6,7 +6,7 @@ read by a rule (the names in a SAN, the subtrees of name constraints) is parsed 
 Whether a certificate may do what it does is decided by path.py and policy.py.
 
     leaf = Certificate(der_bytes)
-    leaf.spki_sha256, leaf.not_after, leaf.has_eku(oid.SERVER_AUTH)
+    leaf.spki_sha256, leaf.not_after, leaf.has_eku(identity.SERVER_AUTH)
     spki_of(der_bytes)              # the key alone, for a pin
 
 Depends on: compat, errors, limits, der, asn1_time, leaf; dn on the first self_issued.

@@ -5,12 +5,16 @@
     check_purpose     extendedKeyUsage allows the purpose (RFC 5280 section 4.2.1.12)
     matching_name     CLIENT_AUTH: which of the peer's own names the service's pattern allows
 
-Depends on: errors, oid; names when there is a name to compare.
+Depends on: errors; names when there is a name to compare.
 Heap: about 1 KB from a .mpy file.
 """
 
 from .errors import PathError
-from .oid import ANY_EKU, CLIENT_AUTH, SERVER_AUTH
+
+# Extended key usages, RFC 5280 section 4.2.1.12, as the contents of their DER.
+ANY_EKU = b"\x55\x1d\x25\x00"  # 2.5.29.37.0
+SERVER_AUTH = b"\x2b\x06\x01\x05\x05\x07\x03\x01"  # 1.3.6.1.5.5.7.3.1
+CLIENT_AUTH = b"\x2b\x06\x01\x05\x05\x07\x03\x02"  # 1.3.6.1.5.5.7.3.2
 
 
 def check_name(leaf, host) -> None:

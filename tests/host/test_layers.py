@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "firmware" / "trustanchor"
 LAYERS = (
     ("_cpython", "compat", "errors", "limits"),
     ("der", "cbor"),
-    ("oid", "asn1_time", "dn", "names", "leaf", "certificate", "constraints"),
+    ("asn1_time", "dn", "names", "leaf", "certificate", "constraints"),
     (
         "sha2", "sha512", "_sha2", "_sha2_plain", "rsa", "rsa_pss",
         "ecdsa", "_ecdsa_plain", "_ecdsa_tables", "_key_tables", "_field",
@@ -22,11 +22,11 @@ LAYERS = (
     ),
     ("identity", "path"),
     (
-        "state", "rules", "anchors", "record", "local", "ratchet", "pins", "mode_key", "mode_path",
-        "policy",
+        "state", "rules", "anchors", "record", "packing", "local", "ratchet", "pins", "mode_key",
+        "mode_path", "policy",
     ),
     ("copies", "volume", "prefix", "cose", "bundle", "authority", "admit", "update", "trial",
-        "cache", "tables", "boot", "joining", "status", "install", "store",
+        "cache", "tables", "boot", "joining", "stage", "status", "install", "store",
     ),
     (
         "clock", "_tls", "tap", "handshake", "suites", "dial", "literal", "client", "streams",

@@ -30,7 +30,7 @@ from der_maker import (
 from trustanchor import limits
 from trustanchor.certificate import KU_DIGITAL_SIGNATURE, KU_KEY_CERT_SIGN, Certificate, spki_of
 from trustanchor.compat import sha256
-from trustanchor.oid import ANY_EKU, CLIENT_AUTH, SERVER_AUTH
+from trustanchor.identity import ANY_EKU, CLIENT_AUTH, SERVER_AUTH
 
 SAN_A = extension(SAN, san_of(dns(b"a.test")))
 FALSE = b"\x01\x01\x00"

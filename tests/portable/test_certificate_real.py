@@ -7,8 +7,8 @@ import json
 from check import equal, false, fixture, fixture_names, true
 from trustanchor.certificate import Certificate, spki_of
 from trustanchor.errors import TrustError
+from trustanchor.identity import CLIENT_AUTH, SERVER_AUTH
 from trustanchor.names import general_names, parse_reference, presented_matches
-from trustanchor.oid import CLIENT_AUTH, SERVER_AUTH
 
 
 def read(name):

@@ -7,8 +7,8 @@ from cryptography import x509
 
 from tests.conformance.fuzz_targets import fixtures, real_cases
 from trustanchor.certificate import Certificate, spki_of
+from trustanchor.identity import SERVER_AUTH
 from trustanchor.names import parse_reference, presented_matches
-from trustanchor.oid import SERVER_AUTH
 
 REFERENCES = [parse_reference(host) for host in ("a.example", "192.0.2.1")]
 
