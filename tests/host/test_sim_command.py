@@ -2,6 +2,7 @@
 """`trustanchor sim` as a person or a script starts it."""
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
 TRUSTANCHOR = [sys.executable, "-m", "host_tools.cli", "sim"]
 MPREMOTE = str(Path(sys.executable).with_name("mpremote"))
 
@@ -62,6 +64,31 @@ def test_two_boards_are_cut_powered_and_stopped_from_standard_input(tmp_path: Pa
         "b.img",
         "b.img.nvs.json",
     ]
+
+
+def test_the_package_with_its_native_code_is_mounted_as_rom(tmp_path: Path) -> None:
+    (tmp_path / "rom" / "lib").mkdir(parents=True)
+    package = tmp_path / "rom" / "lib" / "trustanchor"
+    shutil.copytree(ROOT / "firmware" / "trustanchor", package)
+    host = subprocess.Popen(
+        [*TRUSTANCHOR, "--rom", str(tmp_path / "rom"), "--image", str(tmp_path / "b.img")]
+        + ["--link", str(tmp_path / "port")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert host.stdout
+    assert host.stdout.readline().startswith("board 1: ")
+    done = subprocess.run(
+        [MPREMOTE, "connect", str(tmp_path / "port"), "exec"]
+        + ["from trustanchor import _field; print(_field.__file__)"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    host.communicate("quit\n", timeout=30)
+    assert done.stdout.strip() == "/rom/lib/trustanchor/_field.mpy"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
