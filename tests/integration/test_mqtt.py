@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A real broker: the device that pins it publishes and receives, the one that does not says no word.
+"""A real broker: a device that pins it publishes and receives, one that does not says no word.
 
 Mosquitto is this machine's own or the distribution's; without either the tests are skipped, and
 with TRUSTANCHOR_BROKER=1 that is a failure.
