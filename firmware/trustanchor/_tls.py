@@ -23,6 +23,7 @@ PROTOCOL_TLS_CLIENT = 0
 PROTOCOL_TLS_SERVER = 1
 
 _CHUNK = 4096
+_RECORD_BYTES = 16384  # RFC 8446 section 5.1
 _POLL_S = 0.005
 _CONN_EOF = -0x7280  # what mbedTLS answers for each
 _FATAL_ALERT = -0x7780
@@ -183,8 +184,11 @@ class SSLSocket:
         if not chain:
             return
         self._is_shown = True
+        ders = [one.public_bytes(2) for one in chain]  # _ssl.ENCODING_DER
+        if sum(map(len, ders)) > _RECORD_BYTES:
+            raise OSError(_OTHER, "too large for mbedTLS: a message is in one record")
         for depth in range(len(chain) - 1, -1, -1):
-            der = chain[depth].public_bytes(2)  # _ssl.ENCODING_DER
+            der = ders[depth]
             if callback(memoryview(der), depth) < 0:
                 raise OSError(_FATAL_IN_CALLBACK, "verify callback")
 
