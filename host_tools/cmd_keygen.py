@@ -115,7 +115,8 @@ def _paths(arguments: argparse.Namespace, base: Path) -> tuple[list[Path], Path]
     public = base.with_name(base.name + ".pub")
     if arguments.algorithm != "hss":
         return [base.with_name(base.name + ".pem")], public
-    shares = range(1, max(arguments.holders, 0) + 1)
+    hss_keys.check_holders(arguments.holders)
+    shares = range(1, arguments.holders + 1)
     return [base.with_name(f"{base.name}-{number}.hss") for number in shares], public
 
 

@@ -55,6 +55,7 @@ WIDTHS = {
     4: lms.lmots_sha256_n32_w4,
     8: lms.lmots_sha256_n32_w8,
 }
+_TOP_HEIGHT = 5  # the upper tree signs each holder's own
 Progress = Callable[[int, int], None]
 
 
@@ -84,6 +85,11 @@ class Holder:
         return 1 << self.height
 
 
+def check_holders(holders: int) -> None:
+    if not 1 <= holders <= 1 << _TOP_HEIGHT:
+        raise HostError(f"{holders} holders: between 1 and {1 << _TOP_HEIGHT}.", "key.parameters")
+
+
 def generate(
     holders: int,
     height: int = 10,
@@ -91,9 +97,7 @@ def generate(
     progress: Progress = _no_progress,
 ) -> list[Holder]:
     """Make one HSS key of two levels and one share a holder (1 to 32 holders)."""
-    top_height = 5
-    if not 1 <= holders <= 1 << top_height:
-        raise HostError(f"{holders} holders: between 1 and {1 << top_height}.", "key.parameters")
+    check_holders(holders)
     if height not in HEIGHTS or width not in WIDTHS:
         raise HostError(
             f"height {height}, width {width}: heights are {', '.join(map(str, HEIGHTS))}, "
@@ -102,7 +106,7 @@ def generate(
         )
     total = holders + 1
     top = lms.LmsPrivateKey(
-        lms_type=HEIGHTS[top_height],
+        lms_type=HEIGHTS[_TOP_HEIGHT],
         lmots_type=WIDTHS[width],
         SEED=secrets.token_bytes(_SEED_BYTES),
         I=secrets.token_bytes(_TREE_ID_BYTES),

@@ -338,6 +338,16 @@ def test_keygen_overwrites_nothing(desk: Path, capsys: pytest.CaptureFixture[str
     assert Path("alice.pem").read_bytes() == before
 
 
+@pytest.mark.parametrize("count", ["0", "33", "99999999999"])
+def test_a_number_of_holders_out_of_range_is_refused_at_once(
+    count: str, desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert cli.main(["keygen", "hss", "many", "--holders", count, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "key.parameters"
+    assert list(desk.glob("many*")) == []
+
+
 def test_a_wrong_passphrase_signs_nothing(
     desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
