@@ -33,13 +33,14 @@ def sighted(local, state, seen, unix_s, uptime_s, in_trial) -> None:
         else:
             local.held = union(local.held, _before(local, pin_set, index))
         return
+    # First what was over before this sighting: it must not begin anew because nobody had looked.
+    _end_of(local, pin_set, unix_s, uptime_s)
     _pause(local, pin_set, index, unix_s, uptime_s)
     before = _before(local, pin_set, index)
     if before and (
         pin_set.hold_s == 0 or not _hold(local, retired_entry(name, spki_sha256), unix_s, uptime_s)
     ):
         local.retire(before)
-    _end_of(local, pin_set, unix_s, uptime_s)
 
 
 def end_all(local, state, unix_s, uptime_s) -> None:

@@ -213,6 +213,20 @@ def test_sightings_of_the_primary_pause_a_hold_down():
     equal(case.alive(), ["two", "three"])
 
 
+def test_a_sighting_after_its_seconds_does_not_begin_it_anew():
+    # Nobody had looked meanwhile: a program need not call tick() for a hold-down to end.
+    case = Case(hold_s=100, hold_max_s=1000)
+    case.sees("two")
+    case.passes(100)
+    false(case.sees("one"), "the connection that ends it is the thief's own")
+    equal(case.alive(), ["two", "three"])
+    case = Case(hold_s=100, hold_max_s=1000)
+    case.sees("two")
+    case.passes(99)
+    true(case.sees("one"))
+    equal(case.alive(), ["one", "two", "three"])
+
+
 def test_a_hold_down_is_never_paused_beyond_its_maximum():
     case = Case(hold_s=100, hold_max_s=1000)
     case.sees("two")

@@ -7,20 +7,32 @@ Either the good copy loads and says so, or store.* and no connections; never dam
 import os
 
 from scratch import key
-from stand_in import Verdict, asked, bundle
+from stand_in import Nvs, Verdict, asked, bundle
 from store_board import Board
 
-from check import equal, true
+from check import equal, false, true
+from trustanchor.compat import IS_MICROPYTHON
 from trustanchor.errors import StoreError
+from trustanchor.state import EVENT_INTERMEDIATES, EVENT_PATH
+
+PATH = (0, 1 << 33, b"digests of a path")
+LEARNED = b"an intermediate"
+TABLE = b"a table"
 
 
 def used():
-    """A board without NVS (two folders) with a fallback, a retired pin and a cache."""
+    """A board without NVS (two folders) with a fallback, a retired pin, a cache and tables."""
     board = Board(False)
     board.store().provision(bundle(1))
     store = board.boots()
     store.install(bundle(2, trial=2, pins=("one", "two", "three")))
     store.join(Verdict(store, "two"), asked(store))
+    learned = ((EVENT_PATH, key("path")) + PATH, (EVENT_INTERMEDIATES, LEARNED))
+    store.join(Verdict(store, "two", events=learned))
+    store.tables().keep(key("anchor"), TABLE)
+    store.tick()
+    names = sorted(name for name in os.listdir(board.root) if len(name) != 16)
+    equal(names, ["cache", "record", "tables"])
     return board
 
 
@@ -53,6 +65,10 @@ def judged_by(board, whole):
     true(store.local.is_retired("pins", key("one")), "no retired pin comes alive")
     true(store.local.floor >= whole.record.floor, "no floor sinks")
     equal(store.record.sequence, 2)
+    true(store.local.cached_path(key("path")) in (None, PATH), "no path that was not there")
+    true(list(store.local.learned) in ([], [b""], [LEARNED]), "no certificate that was not there")
+    table = store.local.key_table(key("anchor"))
+    true(table is None or bytes(table) == TABLE)
     if store.state.payload_digest == whole.record.active:
         return "same"
     equal(store.state.payload_digest, whole.record.fallback)
@@ -74,13 +90,17 @@ def test_any_flipped_bit_of_any_file():
     for path in files(board):
         data = content(path)
         spoiled = bytearray(data)
-        for at in range(len(data)):
-            bit = 1 << (at * 5 % 8)
-            spoiled[at] ^= bit
+        for bit in bits_of(len(data)):
+            spoiled[bit >> 3] ^= 1 << (bit & 7)
             how = spoil(board, whole, path, data, spoiled)
-            spoiled[at] ^= bit
-            equal(how, "before" if path == active else "same", (path, at))
+            spoiled[bit >> 3] ^= 1 << (bit & 7)
+            equal(how, "before" if path == active else "same", (path, bit))
             board.boots()  # writes the damaged copy again
+
+
+def bits_of(size):
+    """Return every bit; where that takes minutes, one of every byte, another one of the next."""
+    return [8 * at + at * 5 % 8 for at in range(size)] if IS_MICROPYTHON else range(8 * size)
 
 
 def test_any_truncation_of_any_file():
@@ -131,6 +151,42 @@ def test_a_record_put_back_from_earlier_changes_nothing():
         true(again.local.is_retired("pins", key("one")))
         equal(again.status()["notes"], [("store.copy_old", None)])
         true(content(path) != early, "and is mended")
+
+
+def test_an_nvs_put_back_from_earlier_changes_nothing():
+    board = Board(True)
+    nvs: "Nvs" = board.nvs  # type: ignore[assignment]
+    board.store().provision(bundle(1))
+    early = dict(nvs.kept)
+    store = board.boots()
+    store.install(bundle(2, pins=("one", "two", "three")))
+    store.join(Verdict(store, "two"))
+    nvs.kept = dict(early)
+    again = board.boots()
+    equal(again.state.sequence, 2)
+    true(again.local.is_retired("pins", key("one")))
+    equal(again.status()["notes"], [("store.copy_old", None)])
+    false(nvs.kept == early, "and is mended")
+
+
+def test_cache_and_tables_put_back_from_earlier_say_what_they_said():
+    board = used()
+    early = [(path, content(path)) for path in (board.root + "/cache", board.root + "/tables")]
+    store = board.boots()
+    board.clock.passes(7 * 3600)
+    later = ((EVENT_PATH, key("later")) + PATH,)
+    store.join(Verdict(store, "three", events=later))
+    store.tables().keep(key("later"), TABLE)
+    store.tick()
+    for path, data in early:
+        true(content(path) != data)
+        put(path, data)
+    again = board.boots()
+    equal(again.local.cached_path(key("path")), PATH)
+    equal(again.local.cached_path(key("later")), None)
+    equal(again.local.key_table(key("later")), None)
+    equal(bytes(again.local.key_table(key("anchor"))), TABLE)
+    equal(again.local.retired, store.local.retired)
 
 
 def test_a_slot_put_back_from_earlier_does_not_load():
