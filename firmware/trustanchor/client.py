@@ -83,7 +83,8 @@ class Context:
 
         With do_handshake_on_connect the handshake is complete on return; without, the first read
         or write drives it, and on a non-blocking socket both return None until the verdict.
-        The socket is closed when the connection is refused.
+        The socket is closed when the connection is refused. It does not block during the handshake
+        and does afterwards: on ESP32 that ends a timeout of its own, so set that afterwards.
         """
         try:
             self._asked(server_hostname, port)
