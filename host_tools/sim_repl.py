@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 _CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D, _CTRL_E = 1, 2, 3, 4, 5
 _BACKSPACE, _DELETE, _CR, _LF = 8, 127, 13, 10
+_ESCAPE = 27
 
 PASTE_WINDOW = 128  # half of MICROPY_REPL_STDIN_BUFFER_MAX, as on ESP32
 SOURCE_BYTES = 256 * 1024  # no board with a heap of 100 KB could hold more
@@ -85,6 +86,7 @@ class Repl:
         self._block = b""
         self._is_full = False
         self._window = 0
+        self._escape = b""  # of an arrow key and the like, which this prompt does not know
 
     def _take(self, byte: int) -> Command | None:
         match self._mode:
@@ -163,7 +165,21 @@ class Repl:
         self._write(b"\x04" + _NO_MEMORY + b"\x04>")
         self._clear()
 
+    def _takes_escape(self, byte: int) -> bool:
+        """Whether the byte belongs to a terminal's escape sequence (ECMA-48 section 5.4)."""
+        if byte == _ESCAPE:
+            self._escape = b"\x1b"
+            return True
+        before, self._escape = self._escape, b""
+        if byte < 0x20 or not before:
+            return False
+        if (before == b"\x1b" and byte in b"[O") or (before == b"\x1b[" and byte < 0x40):
+            self._escape = before if before == b"\x1b[" else before + bytes([byte])
+        return True
+
     def _take_friendly(self, byte: int) -> Command | None:
+        if self._takes_escape(byte):
+            return None
         if byte == _CTRL_A:
             self._mode = _Mode.RAW
             self._write(b"\r\n")

@@ -54,6 +54,8 @@ _interesting = st.sampled_from(
         b"\n",
         b"\x7f",
         b"if 1:",
+        b"\x1b",
+        b"\x1b[",
     ]
 )
 
@@ -72,6 +74,16 @@ def test_after_any_bytes_a_host_gets_its_answer(pieces: list[bytes]) -> None:
     host.type(b"\x05A\x01print(1)\x04")
     assert host.sent == b"R\x01\x80\x00\x01\x04\x04\x04>"
     assert host.commands[-1:] == [Command(b"X", b"print(1)")]
+
+
+def test_an_arrow_key_types_nothing_at_the_prompt() -> None:
+    for key in (b"\x1b[A", b"\x1bOP", b"\x1b[1;5C", b"\x1b[3~", b"\x1bb", b"\x1b\x1b[B"):
+        host = Host()
+        host.type(b"1" + key + b"+1\r")
+        assert host.commands == [Command(b"L", b"1+1\n")]
+    host = Host()
+    host.type(b"1\x1b\x0323\r")  # Ctrl-C ends an escape sequence too
+    assert host.commands == [Command(b"L", b"23\n")]
 
 
 def test_raw_paste_grants_one_window_for_each_consumed() -> None:
