@@ -21,7 +21,7 @@ from pathlib import Path
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
-from host_tools import fold
+from host_tools import fold, shorten
 from host_tools.errors import HostError
 from host_tools.output import printable
 
@@ -33,7 +33,7 @@ ON_BOARD = "/lib/trustanchor"
 # Asserts, of which there are none, are dropped; line numbers stay for tracebacks from the field.
 MPY_OPTIONS = ("-O3",)
 _VIPER = "@micropython.viper"
-_COMPILERS = (Path(__file__), Path(fold.__file__))
+_COMPILERS = (Path(__file__), Path(fold.__file__), Path(shorten.__file__))
 CPYTHON_ONLY = ("_cpython", "_tls")  # stand in for what boards have built in
 
 OLDEST_VERSION = (1, 25)
@@ -154,16 +154,19 @@ class Board:
                 self.transport.fs_mkdir(folder)
 
 
-def package_folder(form: str, architecture: str | None) -> Path:
+def package_folder(form: str, architecture: str | None, tests: Path | None = None) -> Path:
     """Return the folder `trustanchor` as it goes to the board; form is "mpy" or "py".
 
     Compiled, it is build/mpy/<architecture>/trustanchor, made when a source is newer, with the
     numbers of limits.py in the code (fold.py). Only modules of native code depend on the
     architecture; where a board takes none ("any") they are left out and their plain twins serve.
+
+    tests  a folder of programs that look at private names: a package of their own keeps these
     """
     if form == "py":
         return PACKAGE
-    folder = _BUILD / (architecture or "any") / PACKAGE.name
+    name = architecture or "any"
+    folder = _BUILD / (f"{name}-{tests.name}" if tests else name) / PACKAGE.name
     folder.mkdir(parents=True, exist_ok=True)
     sources = {
         source.stem: source
@@ -178,16 +181,32 @@ def package_folder(form: str, architecture: str | None) -> Path:
     limits = sources.pop(fold.MODULE)
     constants = fold.constants_of(limits)
     compile_newer(limits, folder, *MPY_OPTIONS)  # for applications that ask
-    for source in sources.values():
-        if _is_new(folder / f"{source.stem}.mpy", source, limits):
-            continue
+    # What one module says of another decides what may be renamed in it.
+    programs = sorted(tests.glob("*.py")) if tests else []
+    read = (limits, *sources.values(), *programs)
+    if all(_is_new(folder / f"{name}.mpy", *read) for name in sources):
+        return folder
+    texts = {name: source.read_text(encoding="utf-8") for name, source in sources.items()}
+    spoken = shorten.spoken_names(texts.values())
+    for program in programs:
+        spoken |= shorten.private_names(program.read_text(encoding="utf-8"))
+    for name, text in texts.items():
+        text = shorten.shortened(fold.folded(text, constants), spoken, name in _FOR_APPLICATIONS)
         with tempfile.TemporaryDirectory() as scratch:
-            text = Path(scratch) / source.name
-            text.write_text(
-                fold.folded(source.read_text(encoding="utf-8"), constants), encoding="utf-8"
-            )
-            compile_newer(text, folder, *march, *MPY_OPTIONS)
+            source = Path(scratch) / f"{name}.py"
+            source.write_text(text, encoding="utf-8")
+            compile_newer(source, folder, *march, *MPY_OPTIONS)
     return folder
+
+
+# Modules whose functions applications call, perhaps with keywords.
+_FOR_APPLICATIONS = frozenset(
+    {
+        "__init__", "agent", "anchors", "client", "clock", "dial", "errors", "handshake",
+        "literal", "local", "policy", "rules", "selftest", "shortcuts", "state", "store",
+        "streams",
+    }
+)  # fmt: skip
 
 
 def _is_new(target: Path, *sources: Path) -> bool:

@@ -25,7 +25,7 @@ class Device:
 
 
 def main(folder, name):
-    from trustanchor import record, update
+    from trustanchor import packing, update
     from trustanchor.errors import TrustError
     from trustanchor.limits import BUILD_AT
     from trustanchor.prefix import Prefix
@@ -34,7 +34,7 @@ def main(folder, name):
     loaded: tuple = ()
     if "record" in os.listdir(folder):
         with open(folder + "/record", "rb") as file:
-            position = record.parse(file.read())
+            position = packing.parse(file.read())
         current = Prefix(source_of(folder + "/current"))
         if current.payload_digest != position.active:
             raise ValueError("current is not what the record names")

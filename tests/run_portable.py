@@ -45,7 +45,10 @@ def main() -> int:
     chosen = arguments.parse_args()
     interpreter = runtime.find(chosen.bits)
     names = chosen.names or sorted(f.stem for f in (HERE / "portable").glob("test_*.py"))
-    compiled = [deploy.package_folder("mpy", ARCHITECTURE[chosen.bits]).parent, compiled_tests()]
+    compiled = [
+        deploy.package_folder("mpy", ARCHITECTURE[chosen.bits], HERE / "portable").parent,
+        compiled_tests(),
+    ]
     label = f"MicroPython {'.'.join(map(str, interpreter.version))} {chosen.bits}-bit"
 
     def run(name: str) -> tuple[str, int, str]:

@@ -5,6 +5,8 @@ Depends on: errors, signatures; rsa, rsa_pss, ecdsa, hss when a key of that kind
 Heap: 1 KB from a .mpy file.
 """
 
+import hashlib
+
 from .errors import MalformedError, UnsupportedError
 from .signatures import (
     EC_KEY,
@@ -15,6 +17,7 @@ from .signatures import (
     curve_bits,
     finish,
     parts_of,
+    unload,
     verifying_ecdsa,
 )
 
@@ -34,6 +37,15 @@ def verify_cose(alg: int, public_key, message, signature, table=None) -> bool:
 
 def verifying_cose(alg, public_key, message, signature, table=None):
     """Generator: `verify_cose` in slices."""
+    try:
+        return (yield from _verifying(alg, public_key, message, signature, table))
+    except MemoryError:
+        # What another signer's algorithm has loaded gives way; so does what lies badly.
+        unload()
+    return (yield from _verifying(alg, public_key, message, signature, None))
+
+
+def _verifying(alg, public_key, message, signature, table):
     if alg == HSS_LMS:
         from . import hss
 
@@ -42,10 +54,22 @@ def verifying_cose(alg, public_key, message, signature, table=None):
     if alg == ES256:
         if len(signature) != 64:
             return False
-        numbers = (int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
-        return (
-            yield from verifying_ecdsa(parameters, key, public_key, 256, message, numbers, table)
-        )
+        r = int.from_bytes(signature[:32], "big")
+        s = int.from_bytes(signature[32:], "big")
+        if table or not hasattr(message, "feed"):
+            return (
+                yield from verifying_ecdsa(
+                    parameters, key, public_key, 256, message, (r, s), table
+                )
+            )
+        # A bundle: hashed here, so that neither sha2 nor the rest of a verdict is loaded for it.
+        digest = hashlib.sha256()
+        message.feed(digest)
+        from . import ecdsa
+
+        on = ecdsa.curve(256)
+        q = ecdsa.point_of(on, key)
+        return (yield from ecdsa.verifying(on, q, digest.digest(), r, s, None))
     from . import rsa, rsa_pss
 
     n, e = rsa.key_of(key)

@@ -17,7 +17,7 @@ from .compat import const
 from .errors import StoreError, TrustError
 from .limits import BUILD_AT
 from .local import LocalState
-from .record import merge, pack, parse
+from .packing import merge, pack, parse
 from .volume import check_filesystem
 
 _LOAD_SHIFT = const(10)  # above any number of retirements between two loads

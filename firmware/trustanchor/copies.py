@@ -5,14 +5,13 @@
     copy.read()         # bytes; None when nothing ever was there, b"" when it cannot be read
     copy.write(data)    # all of it or nothing, for every power cut; OSError
 
-Depends on: compat, record.
+Depends on: compat, packing.
 Heap: about 2 KB from a .mpy file.
 """
 
 import os
 
 from .compat import const
-from .record import RECORD_BYTES
 
 _ENOENT = const(2)
 _EEXIST = const(17)
@@ -30,6 +29,8 @@ class FileCopy:
 
     def read(self) -> "bytes | None":
         """Return what is there, or None when nothing ever was."""
+        from .packing import RECORD_BYTES
+
         path = self.name + "/record"
         try:
             # A read on a board allocates what it is asked for, so ask for no more than there is.
@@ -61,6 +62,8 @@ class NvsCopy:
         self._nvs = nvs
 
     def read(self) -> "memoryview | bytes | None":
+        from .packing import RECORD_BYTES
+
         for size in (_USUAL_BYTES, RECORD_BYTES):
             buffer = bytearray(size)
             try:

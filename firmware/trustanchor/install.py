@@ -17,23 +17,18 @@ Heap: 2.6 KB from a .mpy file, and what update.py needs.
 import os
 
 from .compat import collect_every, const, forget, recover
-from .copies import listed, make_folder, remove
+from .copies import make_folder, remove
 from .errors import StoreError, TrustError
-from .limits import BUNDLE_BYTES
 
 _ENOSPC = const(28)
 _GARBAGE_BYTES = const(512)  # for collect_every(): what is loaded lies close together
 # Code that only a state and a verdict need; the next one loads it again.
 _VERDICT = (
-    "policy", "mode_key", "mode_path", "pins", "path", "leaf", "identity", "constraints",
-    "certificate", "bundle", "anchors", "dn", "names", "oid", "asn1_time", "state", "cache",
-    "tables", "boot", "volume", "joining", "trial", "ratchet", "status", "rules", "literal",
-)  # fmt: skip
+    "policy mode_path pins path leaf identity constraints certificate bundle anchors names dn oid"
+    " asn1_time state cache tables boot packing volume joining trial ratchet status rules literal"
+)
 # Code that nothing but an update needs; the heap has it back afterwards.
-_ONLY_HERE = ("update", "admit", "rules", "authority", "cose", "_signatures_cose", "hss")
-_PIECE = const(512)  # bytes copied at a time
-# What an update writes besides the bundle: record, folder and slot names, each beside the old.
-_SPARE_BYTES = const(16384)
+_ONLY_HERE = "update admit rules authority cose _signatures_cose hss"
 
 
 def install(store, source) -> None:
@@ -95,7 +90,10 @@ def _installing(store, source):
     try:
         make_folder(store.root)
         if not isinstance(source, str):  # else a tool on the cable has put it there
-            _stage(store, source, stage)
+            from .stage import stage as write
+
+            write(store, source, stage)
+            forget("stage")
         is_done = False
         while not is_done:
             record = store.record
@@ -108,15 +106,15 @@ def _installing(store, source):
                     _commit(store, record, new)
                     is_done = True
     except OSError as error:
-        _discard(store, stage)
+        discard(store, stage)
         full = error.args[0] == _ENOSPC
         raise StoreError("store.no_space" if full else "store.write_failed", "slot")
     except TrustError:
-        _discard(store, stage)
+        discard(store, stage)
         raise
     except MemoryError:
         recover()
-        _discard(store, stage)
+        discard(store, stage)
         raise StoreError("store.no_memory")
     finally:
         store.is_installing = False
@@ -136,7 +134,7 @@ def _let_go(store) -> None:
     store._tables = None
     if store.local is not None:
         store.local.memory = None
-    forget(*_VERDICT)
+    forget(*_VERDICT.split())
 
 
 def _deciding(store, record, stage):
@@ -153,7 +151,7 @@ def _deciding(store, record, stage):
     finally:
         for file in files:
             file.close()
-        forget(*_ONLY_HERE)
+        forget(*_ONLY_HERE.split())
 
 
 def _check_slot(store, record, digest) -> None:
@@ -173,7 +171,7 @@ def _commit(store, record, new) -> None:
         raise StoreError("store.write_failed", "record")
     store.adopt()
     if not store._dirty:  # else the copy that lags names the slots of before
-        _tidy(store)
+        tidy_slots(store)
 
 
 def _loaded(store, record, files) -> list:
@@ -196,63 +194,14 @@ def _loaded(store, record, files) -> list:
     return loaded
 
 
-def _stage(store, source, stage) -> None:
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        from io import BytesIO
-
-        source = BytesIO(source)
-    _make_room(store)
-    total = 0
-    with open(stage, "wb") as file:
-        while True:
-            piece = source.read(_PIECE)
-            if not piece:
-                break
-            total += len(piece)
-            if total > BUNDLE_BYTES:
-                raise StoreError("bundle.too_large", total)
-            file.write(piece)
-
-
-def _make_room(store) -> None:
-    """A download goes into the inactive slot: tables, then the fallback, give way to it."""
-    record = store.record
-    if record is None or not _is_short(store):
-        return
-    store._tables = None
-    remove(store.root + "/tables")
-    if not store._dirty:  # else a record that seemed lost may be there and name one of them
-        _tidy(store)  # what a power cut, or a trial before the last, has left
-    if record.fallback and _is_short(store) and _is_active_there(store, record):
-        remove(store.slot(record.fallback))
-
-
-def _is_active_there(store, record) -> bool:
-    """True unless it is the fallback that this device lives on."""
-    source, file = store.source(store.slot(record.active))
-    if source is None:
-        return False
-    try:
-        return store.prefix(source).payload_digest == record.active
-    except TrustError:
-        return False
-    finally:
-        file.close()
-
-
-def _is_short(store) -> bool:
-    block, _, _, free = os.statvfs(store.root)[:4]
-    return block * free < BUNDLE_BYTES + _SPARE_BYTES
-
-
-def _discard(store, path) -> None:
+def discard(store, path) -> None:
     try:
         remove(path)
     except OSError as error:
         store.problem = ("store.write_failed", path, error.args[0])
 
 
-def _tidy(store) -> None:
+def tidy_slots(store) -> None:
     """Remove slots the record does not name; they count for nothing but space."""
     record = store.record
     digests = (record.active, record.fallback, record.trial)
@@ -260,14 +209,4 @@ def _tidy(store) -> None:
     for name in os.listdir(store.root):
         path = store.root + "/" + name
         if len(name) == 16 and path not in named:
-            _discard(store, path)
-
-
-def erase(store) -> None:
-    store.state = store.local = store.record = None
-    # Records last: until both are gone the device is lost, and never looks unprovisioned.
-    for name in listed(store.root):
-        if name != "record":
-            remove(store.root + "/" + name)
-    for copy in store.copies:
-        copy.erase()
+            discard(store, path)

@@ -33,7 +33,7 @@ _NAME = const(32)
 _HOST = const(253)  # RFC 1035 section 2.3.4, without the root
 _MAX_TIME = const(253402300799)  # 9999-12-31T23:59:59Z, the last X.509 can say
 _FIRST_IGNORED = const(20)
-_PIECE_BYTES = const(512)
+_PIECE_BYTES = const(256)
 
 # 1073741823 is 2^30 - 1: epochs and sequences are small integers on every port.
 _STATE = (

@@ -27,10 +27,10 @@ Heap: 3.5 KB from a .mpy file.
 
 import os
 
-from .compat import const, forget
+from .compat import LOADING_BYTES, collect_every, const, forget
 from .copies import FileCopy, NvsCopy, remove
 from .errors import StoreError
-from .record import Record, pack
+from .record import Record
 
 try:
     from _thread import allocate_lock
@@ -98,9 +98,10 @@ class Store:
         record without a state that loads, or only damaged records). No connection may be made
         then.
         """
-        from .boot import load
-
+        before = collect_every(LOADING_BYTES)
         try:
+            from .boot import load
+
             with self.lock:
                 load(self)
         except StoreError as error:
@@ -108,7 +109,9 @@ class Store:
             if factory is None or error.code != "store.unprovisioned":
                 raise
             self.provision(factory)
-        forget("boot", "volume")
+        finally:
+            collect_every(before)
+            forget("boot", "packing", "volume")
         return self.state, self.local
 
     def adopt(self):
@@ -209,9 +212,13 @@ class Store:
         While it runs there is no state in RAM, because a small heap does not hold it beside what
         verifies signatures: a program with threads uses installing().
         """
-        from .install import install
+        before = collect_every(LOADING_BYTES)
+        try:
+            from .install import install
 
-        install(self, source)
+            install(self, source)
+        finally:
+            collect_every(before)
 
     def installing(self, source):
         """install() as a generator that yields None between slices of work."""
@@ -222,10 +229,10 @@ class Store:
 
     def erase(self) -> None:
         """Forget everything (`--erase-trust` on the cable): the one way back to unprovisioned."""
-        from . import install
+        from .stage import erase
 
         with self.lock:
-            install.erase(self)
+            erase(self)
             self._tables = None
         self._changed()
 
@@ -293,6 +300,8 @@ class Store:
 
     def write(self, record) -> bool:
         """Write both copies; True when at least one took it. RAM holds the record either way."""
+        from .packing import pack
+
         # A write that seemed to fail may be on flash: its generation is never used again.
         self._generation += 1
         self.record = record = record.but(generation=self._generation)

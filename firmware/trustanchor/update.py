@@ -118,6 +118,7 @@ def _admitting(record, confirmed, source, authority, backup):
 
     state = yield from reading(source)
     new = next_record(record, state, authority, backup)
+    forget("rules", "names")
     if confirmed is not None:
         if not hasattr(confirmed, "services"):
             from .bundle import parse
@@ -130,8 +131,9 @@ def _admitting(record, confirmed, source, authority, backup):
 def _unload() -> None:
     from . import signatures
 
-    forget("authority", "cose", "dn", "names")
     signatures.unload()
+    del signatures
+    forget("authority", "cose", "dn", "names", "signatures")
 
 
 def _check_size(size: int) -> None:

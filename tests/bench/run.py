@@ -231,7 +231,7 @@ def make_folders() -> tuple[Path, Path]:
     """Return (folder of .mpy files, ROMFS image), both as a board would have them."""
     folder = WORK.parent / "lib"
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(deploy.package_folder("mpy", "x86"), folder / "trustanchor")
+    shutil.copytree(deploy.package_folder("mpy", "x86", HERE), folder / "trustanchor")
     for name in ("device", "heap", "operations", "textbook", "verdict", "verdict_how"):
         deploy.compile_newer(HERE / f"{name}.py", folder, *deploy.MPY_OPTIONS)
     image = WORK / "image.romfs"

@@ -27,8 +27,7 @@ from host_tools.bundle_encode import (
     to_be_signed,
 )
 from tests.certs import fixture_bundle, pki
-from trustanchor import record as records
-from trustanchor import update
+from trustanchor import packing, update
 from trustanchor.anchors import Anchor
 from trustanchor.bundle import parse
 from trustanchor.cbor import BytesSource
@@ -75,14 +74,14 @@ class World:
 
     def offer(self, data: bytes | bytearray) -> str:
         """The code of the refusal, or "ok"; the record may not move."""
-        before = records.pack(self.record)
+        before = packing.pack(self.record)
         source = BytesSource(bytes(data))
         try:
             update.accept(self.record, self.loaded, source, (BUILD_AT, 0), Device)
         except TrustError as refusal:
             return refusal.code
         finally:
-            assert records.pack(self.record) == before
+            assert packing.pack(self.record) == before
         return "ok"
 
 

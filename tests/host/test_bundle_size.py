@@ -18,7 +18,7 @@ from host_tools.bundle_encode import (
     sign,
 )
 from tests.certs import fixture_bundle, pki
-from trustanchor import record, update
+from trustanchor import packing, update
 from trustanchor.bundle import parse
 from trustanchor.cbor import BytesSource
 from trustanchor.limits import BUILD_AT, BUNDLE_BYTES
@@ -88,7 +88,7 @@ def test_a_bundle_is_applied_from_flash_at_64k_of_heap(
 ) -> None:
     first = (FIXTURES / "first").read_bytes()
     before, _ = update.accept(None, (), BytesSource(first), (BUILD_AT, 0), Device)
-    (tmp_path / "record").write_bytes(record.pack(before))
+    (tmp_path / "record").write_bytes(packing.pack(before))
     (tmp_path / "current").write_bytes(first)
     assert apply_on_board(tmp_path, name) == expected
 

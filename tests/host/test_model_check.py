@@ -18,7 +18,7 @@ import pytest
 from scratch import key
 from stand_in import Clock, Nvs, SmallStore, Verdict, asked, bundle
 
-from trustanchor import cache, copies, install, record, store
+from trustanchor import cache, copies, install, packing, record, stage, store
 from trustanchor.errors import StoreError, TrustError, UpdateError
 from trustanchor.limits import BUILD_AT
 from trustanchor.pins import retired_entry
@@ -112,7 +112,7 @@ class _Writer(io.BytesIO):
 @contextmanager
 def on(flash: Flash) -> Iterator[None]:
     """Let the store's modules see this flash and no other."""
-    modules: tuple[Any, ...] = (cache, copies, install, store)
+    modules: tuple[Any, ...] = (cache, copies, install, stage, store)
     kept = [module.os for module in modules]
     for module in modules:
         module.os = flash
@@ -312,7 +312,7 @@ class Model:
             if flash.nvs is not None
             else flash.files.get(ROOT + ".2/record")
         )
-        found = [None if data is None else record.parse(data) for data in raw]
+        found = [None if data is None else packing.parse(data) for data in raw]
         newest = max((one.generation for one in found if one is not None), default=0)
         values = tuple(
             None

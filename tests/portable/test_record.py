@@ -4,8 +4,9 @@
 from check import equal, refuses, true
 from trustanchor.compat import sha256
 from trustanchor.limits import HOLD_DOWNS, RETIRED_PINS
+from trustanchor.packing import RECORD_BYTES, merge, pack, parse
 from trustanchor.pins import union
-from trustanchor.record import RECORD_BYTES, Record, merge, pack, parse
+from trustanchor.record import Record
 
 
 def entries(*numbers):

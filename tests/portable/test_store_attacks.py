@@ -8,7 +8,6 @@ from stand_in import Verdict, asked, bundle
 from store_board import both, provisioned, slots
 
 from check import equal, false, refuses, true
-from trustanchor import install
 
 
 class Meanwhile:
@@ -86,12 +85,16 @@ def test_a_refused_bundle_leaves_a_lost_device_lost():
 
 def short(test):
     """Run test with a volume that is always short of space."""
-    is_short = install._is_short
-    install._is_short = lambda store: True
+    from trustanchor import stage  # the one that is loaded now
+
+    is_short = stage._is_short
+    stage._is_short = lambda store: True
+    stage._STAYS = True  # type: ignore[attr-defined]  # compat.forget
     try:
         both(test)
     finally:
-        install._is_short = is_short
+        stage._is_short = is_short
+        del stage._STAYS  # type: ignore[attr-defined]
 
 
 def test_the_fallback_a_device_lives_on_does_not_give_way_to_a_download():

@@ -31,7 +31,7 @@ from host_tools.bundle_encode import (
 from tests.certs import pki
 from tests.conformance import fuzz_cbor
 from tests.conformance.fuzz_targets import fixtures
-from trustanchor import admit, signatures, update
+from trustanchor import admit, packing, signatures, update
 from trustanchor import record as records
 from trustanchor.anchors import Anchor, anchor_of
 from trustanchor.bundle import parse
@@ -81,7 +81,7 @@ class Device:
     def __init__(self, record: records.Record | None = None, *bundles: bytes):
         self.record = record
         self.loaded = [parse(BytesSource(data)) for data in bundles]
-        self.kept = None if record is None else records.pack(record)
+        self.kept = None if record is None else packing.pack(record)
         self.fields = None if record is None else dict(vars(record))
 
     def accept(self, data: bytes, genuine: bool = False) -> records.Record:
@@ -270,8 +270,8 @@ def run(data: bytes) -> None:
         assert new.epoch == old.epoch + 1 or new.floor >= old.floor
     state = parse(BytesSource(data))
     assert state.payload_digest in (new.active, new.trial)
-    packed = records.pack(new)
-    assert records.pack(records.parse(packed)) == packed
+    packed = packing.pack(new)
+    assert packing.pack(packing.parse(packed)) == packed
     # SPEC.md E1 to E3: the payload is the one encoding of what it says.
     payload = cbor2.loads(data).value[2]
     assert cbor2.dumps(cbor2.loads(payload), canonical=True) == payload
