@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Every order of events and power cuts, to a stated depth, on the real store.
+"""Every order of events, power cuts and failing writes, to a stated depth, on the real store.
 
-The store runs over a file system in memory where a power cut can come before any change. From
-every state the search takes every event with every cut, and compares what is then on flash with
-what was promised: see Ghost. States that differ in nothing but the generation are one.
+The store runs over a file system in memory where a power cut can come before any change, and any
+change can fail. From every state the search takes every event with every cut and every failure,
+and compares what is then on flash with what was promised: see Ghost. States that differ in nothing
+but the generation are one.
 
     DEPTH=4 pytest tests/host/test_model_check.py     goes deeper than the usual 3
 """
@@ -43,7 +44,11 @@ class Cut(BaseException):
 
 
 class Flash:
-    """A file system and an NVS in memory. budget: how many changes happen before the cut."""
+    """A file system and an NVS in memory.
+
+    budget    how many changes happen before the cut
+    fails_at  number of the change that fails
+    """
 
     def __init__(self, files: dict[str, bytes], nvs: dict[str, bytes] | None) -> None:
         self.files = dict(files)
@@ -54,11 +59,14 @@ class Flash:
             self.nvs.operation = self.change
         self.changes = 0
         self.budget = -1
+        self.fails_at = -1
 
     def change(self) -> None:
         if self.changes == self.budget:
             raise Cut
         self.changes += 1
+        if self.changes == self.fails_at:
+            raise OSError(5, "EIO")
 
     # The parts of `os` and `open` that the store uses.
 
@@ -229,7 +237,26 @@ class Model:
     def outcomes(
         self, files: dict[str, bytes], nvs: dict[str, bytes] | None, event: Event
     ) -> Iterator[tuple[Flash, str]]:
-        """Yield the flash after the event, and after a cut before each of its changes."""
+        """Yield the flash after the event, with a cut before each change, or one that fails."""
+        yield from self._cut(files, nvs, event)
+        number = 0
+        while True:
+            number += 1
+            flash = Flash(files, nvs)
+            flash.fails_at = number
+            with on(flash):
+                try:
+                    event(booted(flash))
+                except StoreError as error:
+                    assert error.code == "store.write_failed"
+            if flash.changes < number:
+                return
+            for after in self._left(flash):
+                yield after, f" (failed at {number})"
+
+    def _cut(
+        self, files: dict[str, bytes], nvs: dict[str, bytes] | None, event: Event
+    ) -> Iterator[tuple[Flash, str]]:
         budget = 0
         while True:
             flash = Flash(files, nvs)
@@ -245,18 +272,21 @@ class Model:
                     flash.nvs.power_cut(False)
                 yield flash, ""
                 return
-            for keeps in (
-                (True, False) if flash.nvs is not None and flash.nvs.waiting else (False,)
-            ):
-                after = Flash(flash.files, None)
-                if flash.nvs is not None:
-                    after.nvs = Nvs()
-                    after.nvs.kept = dict(flash.nvs.kept)
-                    after.nvs.waiting = dict(flash.nvs.waiting)
-                    after.nvs.power_cut(keeps)
-                    after.nvs.operation = after.change
+            for after in self._left(flash):
                 yield after, f" (cut at {budget})"
             budget += 1
+
+    def _left(self, flash: Flash) -> Iterator[Flash]:
+        """Yield what may be left without power: an NVS keeps or loses what was not committed."""
+        for keeps in (True, False) if flash.nvs is not None and flash.nvs.waiting else (False,):
+            after = Flash(flash.files, None)
+            if flash.nvs is not None:
+                after.nvs = Nvs()
+                after.nvs.kept = dict(flash.nvs.kept)
+                after.nvs.waiting = dict(flash.nvs.waiting)
+                after.nvs.power_cut(keeps)
+                after.nvs.operation = after.change
+            yield after
 
     def check(self, flash: Flash, ghost: Ghost, path: str) -> None:
         """Boot a copy, compare with what was promised, promise what it shows."""

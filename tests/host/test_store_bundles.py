@@ -11,6 +11,7 @@ import pytest
 from stand_in import Clock
 
 from tests.certs.make_fixtures import FIXTURES
+from trustanchor.cbor import FileSource
 from trustanchor.errors import StoreError, TrustError
 from trustanchor.policy import Verdict
 from trustanchor.state import CLOCK_KNOWN, EVENT_PIN_SEEN, Asked
@@ -187,3 +188,33 @@ def test_a_stranger_can_not_provision_it_again(root: Path) -> None:
     with pytest.raises(StoreError) as refused:
         store(root).provision(signed("hybrid"))
     assert refused.value.code == "store.provisioned"
+
+
+class _Counting(FileSource):
+    """Remembers how many bytes were read."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(open(path, "rb", buffering=0), Path(path).stat().st_size)  # noqa: SIM115
+        self.bytes = 0
+
+    def read(self, offset: int, length: int) -> bytes:
+        self.bytes += length
+        return super().read(offset, length)
+
+
+@pytest.mark.parametrize("name", ["next", "roots"])
+def test_a_boot_reads_a_slot_in_one_pass(root: Path, name: str) -> None:
+    """What it looked ahead, and the records of the signers, it reads once more."""
+    booted(root).install(signed(name))
+    device = store(root)
+    opened: list[_Counting] = []
+
+    def source(path: str) -> tuple[_Counting, None]:
+        opened.append(_Counting(path))
+        return opened[-1], None
+
+    device.source = source  # type: ignore[method-assign]
+    device.load()
+    assert device.state.payload_digest == (device.record.trial or device.record.active)
+    (slot,) = opened
+    assert slot.bytes < 1.5 * slot.size

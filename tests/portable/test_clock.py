@@ -62,6 +62,16 @@ def test_every_row_of_the_table():
         equal(judged_at(reading, known, bound), (at, rule), name)
 
 
+def test_whatever_a_clock_says_nothing_is_judged_at_a_time_before_the_bound():
+    for bound in (0, FLOOR, ISSUED, ISSUED + 300 * DAY):
+        lowest = max(FLOOR, ISSUED, bound)
+        for reading in (0, 946684800, BUILD_AT, FLOOR, lowest - 1, lowest, lowest + DAY, 1 << 33):
+            for known in (CLOCK_UNKNOWN, CLOCK_KNOWN, CLOCK_VERIFIED):
+                at, rule = judged_at(reading, known, bound)
+                true(at >= lowest, (bound, reading, known))
+                equal(rule == "clock", bool(known) and reading >= lowest)
+
+
 def test_a_clock_that_ran_ahead_and_is_put_right_leaves_nothing_behind():
     ahead = judged_at(ISSUED + 9999 * DAY, CLOCK_KNOWN, 0)
     equal(ahead, (ISSUED + 9999 * DAY, "clock"))

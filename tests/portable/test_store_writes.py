@@ -73,6 +73,21 @@ def test_the_bound_is_not_written():
     equal(board.boots().local.bound, board.boots().local.floor)
 
 
+def test_a_clock_that_runs_ahead_raises_no_floor_on_flash():
+    def ahead(board):
+        board.clock.unix_s = BUILD_AT + 70 * 365 * 86400
+        store = board.boots()
+        store.join(Verdict(store, "two"), asked(store))
+        store.tick()
+        store.install(bundle(2, pins=("two", "three")))
+        equal(store.record.floor, BUILD_AT + 2000)
+        board.clock.unix_s = BUILD_AT + 500000
+        again = board.boots()
+        equal((again.local.floor, again.local.bound), (BUILD_AT + 2000, BUILD_AT + 2000))
+
+    both(ahead)
+
+
 # Wear.
 
 
