@@ -93,23 +93,51 @@ def test_a_bundle_is_applied_from_flash_at_64k_of_heap(
     assert apply_on_board(tmp_path, name) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("next", "installed 0 3 4"),
+        ("rescue", "installed 1 1 4"),
+        ("roots", f"installed 0 2 {len(fixture_bundle.system_roots()) + 4}"),
+        ("first", "refused update.current"),
+        ("tampered", "refused cose.signature_invalid"),
+    ],
+)
+def test_a_board_installs_a_bundle_through_its_store_at_64k_of_heap(
+    tmp_path: Path, name: str, expected: str
+) -> None:
+    """The store has booted into the first state; afterwards it is in the new one."""
+    assert apply_on_board(tmp_path, "first", "heap_store") == "installed 0 1 4"
+    assert apply_on_board(tmp_path, name, "heap_store") == expected
+
+
+@pytest.mark.parametrize("name", ["hybrid", "quantum"])
+def test_a_board_installs_its_first_state_through_its_store_at_64k_of_heap(
+    tmp_path: Path, name: str
+) -> None:
+    """PS256 and ES256; HSS/LMS and ES256."""
+    assert apply_on_board(tmp_path, name, "heap_store").startswith("installed 0 1 ")
+
+
 @pytest.mark.parametrize("name", ["first", "hybrid", "quantum"])
 def test_a_first_state_is_installed_from_flash_at_64k_of_heap(tmp_path: Path, name: str) -> None:
     """Two ES256 signers; PS256 and ES256; HSS/LMS and ES256."""
     assert apply_on_board(tmp_path, name) == "accepted 0 1"
 
 
-def apply_on_board(folder: Path, name: str) -> str:
-    """Run tests/heap_update.py on the compiled package; what it prints, or its errors."""
+def apply_on_board(folder: Path, name: str, program: str = "heap_update") -> str:
+    """Run a program of tests/ on the compiled package; what it prints, or its errors."""
     data = bytearray((FIXTURES / ("roots" if name == "tampered" else name)).read_bytes())
     if name == "tampered":
         data[-1] ^= 1
     (folder / name).write_bytes(data)
-    package = deploy.package_folder("mpy", "x86").parent
-    command = runtime.find(32).command(
-        "tests/heap_update.py", str(package), str(folder), name, heap=HEAP
-    )
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    # Paths as short as on a board: each module keeps its own.
+    lib = folder / "lib"
+    if not lib.is_symlink():
+        lib.symlink_to(deploy.package_folder("mpy", "x86").parent)
+    file = ROOT / "tests" / f"{program}.py"
+    command = runtime.find(32).command(str(file), "lib", ".", name, heap=HEAP)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
     return done.stdout.strip() or done.stderr
 
 
