@@ -15,13 +15,13 @@ of an earlier pin pause a hold-down, never beyond hold_max.
 Time. floor <= bound. The floor is durable and moves with accepted states alone; the bound lives
 in RAM, and an accepted leaf lifts it to at most issued_at + BOUND_AHEAD_S.
 
-Depends on: compat, limits, pins, state; ratchet when a pin but the first was seen.
+Depends on: compat, limits, retired, state; ratchet when a pin but the first was seen.
 Heap: 2 KB from a .mpy file.
 """
 
 from .compat import forget, sha256
 from .limits import BOUND_AHEAD_S
-from .pins import retired_entry, union
+from .retired import retired_entry, union
 from .state import EVENT_LEAF_NOT_BEFORE, EVENT_PIN_SEEN
 
 

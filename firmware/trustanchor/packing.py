@@ -6,15 +6,15 @@
 
 Apart from record.py, because a boot and a write need it and nothing between them.
 
-Depends on: compat, errors, limits, pins, record.
+Depends on: compat, errors, limits, record, retired.
 Heap: 1.5 KB from a .mpy file.
 """
 
 from .compat import const
 from .errors import StoreError
 from .limits import HOLD_DOWNS, RETIRED_PINS
-from .pins import union
 from .record import Record
+from .retired import union
 
 # The layout of SPEC.md "Store layout"; integers are big-endian.
 _MAGIC = b"TAr1"

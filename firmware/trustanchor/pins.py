@@ -13,8 +13,7 @@ Depends on: state.
 Heap: about 1 KB from a .mpy file.
 """
 
-from .compat import const, sha256
-from .limits import RETIRED_PINS
+from .compat import const
 
 _LIVE = const(0)
 _NOT_BEGUN = const(1)
@@ -90,18 +89,3 @@ def _status(pin_set, pin, at, known, state, local) -> int:
     if known and pin.not_before is not None and at < pin.not_before:
         return _NOT_BEGUN
     return _LIVE
-
-
-def retired_entry(pin_set_name: str, spki_sha256: bytes) -> bytes:
-    """Return the 16 bytes a retired pin is remembered by (SPEC.md "Record")."""
-    name = pin_set_name.encode()
-    return sha256(b"ta-retired-1", bytes((len(name),)), name, spki_sha256)[:16]
-
-
-def union(entries: tuple, more) -> tuple:
-    """Return the sorted union. Beyond limits.RETIRED_PINS nothing is added, and nothing is lost.
-
-    A state that could get there is refused (update.retired_full); a fallback might.
-    """
-    new = sorted(set(more) - set(entries))
-    return tuple(sorted(entries + tuple(new[: max(0, RETIRED_PINS - len(entries))])))

@@ -8,13 +8,13 @@ The part of local.py that a device needs when a server has shown another pin tha
 set, while a hold-down runs, and in a trial: seldom, and not before a handshake has completed.
 What comes of it is in the LocalState; nothing is kept here.
 
-Depends on: compat, limits, pins, state.
+Depends on: compat, limits, retired, state.
 Heap: 2 KB from a .mpy file.
 """
 
 from .compat import const
 from .limits import HOLD_DOWNS
-from .pins import retired_entry, union
+from .retired import retired_entry, union
 from .state import RATCHET_NEVER, RATCHET_ORDERED
 
 _OVER = const(1 << 29)  # seconds: longer than any hold_max

@@ -13,8 +13,8 @@ from trustanchor.compat import sha256
 from trustanchor.errors import UpdateError
 from trustanchor.limits import BUILD_AT
 from trustanchor.local import LocalState
-from trustanchor.pins import retired_entry
 from trustanchor.record import Record
+from trustanchor.retired import retired_entry
 from trustanchor.state import MODE_KEY, Asked, Pin, PinSet, Service, TrustState
 from trustanchor.store import Store
 

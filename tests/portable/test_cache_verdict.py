@@ -13,8 +13,8 @@ from check import equal, false, true
 from trustanchor.cache import Cache
 from trustanchor.local import LocalState
 from trustanchor.mode_path import cache_key
-from trustanchor.pins import retired_entry
 from trustanchor.policy import judge
+from trustanchor.retired import retired_entry
 from trustanchor.state import EVENT_PATH, Asked, Pin, PinSet, Service, TrustState
 
 CHAIN = (b"leaf certificate", b"intermediate")

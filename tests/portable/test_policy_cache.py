@@ -11,8 +11,8 @@ from trustanchor.certificate import Certificate
 from trustanchor.compat import sha256
 from trustanchor.local import LocalState
 from trustanchor.mode_path import cache_key
-from trustanchor.pins import retired_entry
 from trustanchor.policy import judge
+from trustanchor.retired import retired_entry
 from trustanchor.state import (
     CLIENT_AUTH,
     EVENT_PATH,

@@ -7,8 +7,8 @@ from stand_in import Holder, Verdict
 from check import equal, false, true
 from trustanchor.limits import HOLD_DOWNS, RETIRED_PINS
 from trustanchor.local import LocalState
-from trustanchor.pins import retired_entry
 from trustanchor.ratchet import moves
+from trustanchor.retired import retired_entry
 from trustanchor.state import (
     RATCHET_BACKUP,
     RATCHET_NEVER,

@@ -5,8 +5,8 @@ from check import equal, refuses, true
 from trustanchor.compat import sha256
 from trustanchor.limits import HOLD_DOWNS, RETIRED_PINS
 from trustanchor.packing import RECORD_BYTES, merge, pack, parse
-from trustanchor.pins import union
 from trustanchor.record import Record
+from trustanchor.retired import union
 
 
 def entries(*numbers):

@@ -9,7 +9,7 @@ from bundling import (
 )  # fmt: skip
 from check import equal, refuses
 
-from trustanchor.pins import retired_entry
+from trustanchor.retired import retired_entry
 
 RECORD, CURRENT = first()
 
