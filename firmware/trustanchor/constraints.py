@@ -227,7 +227,9 @@ def _covers(tag: int, base, name, excluding: bool) -> bool:
         half = len(base) // 2
         if len(name) != half:
             return False
-        return all(not (name[i] ^ base[i]) & base[half + i] for i in range(half))
+        # As numbers: octet by octet takes three times as long, and a leaf may have 300 addresses.
+        apart = int.from_bytes(name, "big") ^ int.from_bytes(base[:half], "big")
+        return not apart & int.from_bytes(base[half:], "big")
     if tag not in (TAG_DNS, _TAG_EMAIL, _TAG_URI):
         raise PathError("constraints.unsupported", tag)
     if name is None:

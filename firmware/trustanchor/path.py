@@ -60,6 +60,7 @@ _BUDGET = const(8)  # the search was cut short: what it did not see might have b
 
 _TAG_VERSION = const(0xA0)
 _LEAF = const(-1)
+_DEAREST = const(8)  # one of any kind may be verified
 
 _PROOF = object()  # only this module can make a VerifiedPath
 
@@ -385,6 +386,13 @@ class _Search:
             cost = 1  # verifying refuses it with the reason, and before the dear part
         if self.work + cost > limits.PATH_SIGNATURES:
             raise PathError("path.too_many_signatures")
+        # Each budget alone is nearly ten ordinary chains' worth: who spends one on dear signatures
+        # has less of the others.
+        dear = min(cost, _DEAREST) - 1
+        self.steps += dear * limits.DEAR_STEPS
+        self.comparisons += dear * limits.DEAR_COMPARISONS
+        if self.steps > limits.PATH_STEPS or self.comparisons > limits.NAME_COMPARISONS:
+            raise PathError("path.too_many_steps")
         try:
             valid = yield from signatures.verifying(
                 child.sig_alg, spki, child.tbs, child.signature, self.question.key_table(key)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """`make bench [JSON=file]`: what cryptography and verdicts cost on 32-bit MicroPython.
 
-A script, not a test: figures depend on the machine and on what else it does, so every time is the
-best of many and stands beside a plain reference (tests/bench/textbook.py) that takes turns with it
-in the same process. Rows of the JSON file:
+A script, not a test: figures depend on the machine, so every time is the processor's, the best of
+many, and stands beside a plain reference (tests/bench/textbook.py) that takes turns with it in the
+same process. Crafted chains (tests/bench/worst.py) stand beside two ordinary ones, each verdict
+alone in its interpreter. Rows of the JSON file:
 
     operation, interpreter, ms, reference_ms, ratio, min_heap_kib
 
@@ -26,7 +27,7 @@ from typing import Any
 import certifi
 
 from host_tools import bundle_encode, deploy, runtime
-from tests.bench import mbedtls, native
+from tests.bench import mbedtls, native, worst
 from tests.certs import pki
 from trustanchor.anchors import Anchor, anchor_of
 from trustanchor.state import MODE_ANCHORS, MODE_KEY, MODE_PATH, Service
@@ -37,6 +38,7 @@ WORK = ROOT / "build" / "bench"
 HEAP_KIB = 100
 LARGEST_KIB = 512
 REPEATS = 25
+WORST_REPEATS = 5
 TIMEOUT_S = 120
 ARCHITECTURES = ("x86", "xtensawin", "rv32imc")
 HOST = "www.example.net"
@@ -78,6 +80,11 @@ ANCHORS = (
     ("judge:anchors-10.bundle", "judge:anchors-1.bundle", "verdict: 10 anchors"),
     ("judge:anchors-all.bundle", "judge:anchors-1.bundle", "verdict: all of certifi's roots"),
 )
+
+
+# What crafted chains are measured against: today's most common public chain, and the cheapest.
+ORDINARY = "judge:letsencrypt"
+CHEAPEST = "judge:p256-p256"
 
 
 @dataclass
@@ -168,23 +175,23 @@ def make_chains() -> None:
         old_tables.unlink()
     old = pki.authority("Old Root", kind="rsa4096")
     leaf = pki.end_entity(HOST, issuer=old, kind="rsa2048")
-    _write("rsa2048-rsa4096", MODE_PATH, [leaf.der], leaf, old)
+    _write("rsa2048-rsa4096", MODE_PATH, [leaf.der], leaf.pin, old)
     root = pki.authority("Root")
     leaf = pki.end_entity(HOST, issuer=root)
-    _write("p256-p256", MODE_PATH, [leaf.der], leaf, root)
+    _write("p256-p256", MODE_PATH, [leaf.der], leaf.pin, root)
     # Let's Encrypt in 2025: leaf P-256, intermediate and its root P-384, the root cross-signed by
     # the older RSA-4096 root that devices know.
     new = pki.authority("New Root", kind="p384", hash_name="sha384")
     cross = pki.authority("New Root", issuer=old, key=new.key)
     inter = pki.authority("E9", issuer=new, kind="p384", hash_name="sha384", path_length=0)
     leaf = pki.end_entity(HOST, issuer=inter, hash_name="sha384")
-    _write("letsencrypt", MODE_PATH, [leaf.der, inter.der, cross.der], leaf, old)
+    _write("letsencrypt", MODE_PATH, [leaf.der, inter.der, cross.der], leaf.pin, old)
     first = pki.authority("RSA Intermediate 1", issuer=old, kind="rsa2048")
     second = pki.authority("RSA Intermediate 2", issuer=first, kind="rsa2048")
     leaf = pki.end_entity(HOST, issuer=second, kind="rsa2048")
-    _write("rsa4", MODE_PATH, [leaf.der, second.der, first.der, old.der], leaf, old)
+    _write("rsa4", MODE_PATH, [leaf.der, second.der, first.der, old.der], leaf.pin, old)
     alone = pki.end_entity(HOST)
-    _write("self", MODE_KEY, [alone.der], alone, None)
+    _write("self", MODE_KEY, [alone.der], alone.pin, None)
     others = [
         anchor_of(certificate.public_bytes(pki.serialization.Encoding.DER))
         for certificate in pki.x509.load_pem_x509_certificates(Path(certifi.where()).read_bytes())
@@ -192,7 +199,7 @@ def make_chains() -> None:
     leaf = pki.end_entity(HOST, issuer=root)
     mine = anchor_of(root.der)
     for name, count in (("1", 1), ("10", 10), ("all", len(others) + 1)):
-        _write(f"anchors-{name}.bundle", MODE_ANCHORS, [leaf.der], leaf, None)
+        _write(f"anchors-{name}.bundle", MODE_ANCHORS, [leaf.der], leaf.pin, None)
         # Ours in the middle; a key both here and in certifi would be a repeated anchor.
         chosen = others[: count - 1]
         chosen.insert(len(chosen) // 2, mine)
@@ -216,15 +223,17 @@ def _state(anchors: list[Anchor]) -> bytes:
     return bundle_encode.bundle_file(bundle_encode.sign("state", payload, [signer]))
 
 
-def _write(name: str, mode: int, chain: list[bytes], leaf: Any, anchor: Any) -> None:
-    blobs = [leaf.pin, os.urandom(32)]
+def _write(
+    name: str, mode: int, chain: list[bytes], pin: bytes, anchor: Any, code: str = "ok"
+) -> None:
+    blobs = [pin, os.urandom(32)]
     if anchor is not None:
         found = anchor_of(anchor.der)
         blobs += [bytes(found.name), bytes(found.spki)]
     blobs += chain
     at = int(pki.datetime.datetime.now().timestamp())
     lengths = ",".join(str(len(blob)) for blob in blobs)
-    (WORK / name).write_bytes(f"{mode} {at} {lengths}\n".encode() + b"".join(blobs))
+    (WORK / name).write_bytes(f"{mode} {at} {lengths} {code}\n".encode() + b"".join(blobs))
 
 
 def make_folders() -> tuple[Path, Path]:
@@ -238,6 +247,42 @@ def make_folders() -> tuple[Path, Path]:
     command = [sys.executable, "-m", "mpremote", "romfs", "--no-mpy", "-o", str(image), "build"]
     subprocess.run([*command, str(folder)], check=True, stdout=subprocess.DEVNULL)
     return folder, image
+
+
+def worst_rows(bench: Bench, only: str) -> list[dict[str, Any]]:
+    """Print and return what crafted chains cost (worst.py); each must end in its own code.
+
+    Every verdict alone in its interpreter: all of the heap is its own, as on a device.
+    """
+
+    def alone(operation: str) -> float:
+        return bench.run(operation, "", WORST_REPEATS, HEAP_KIB)["us"] / 1000
+
+    rows: list[dict[str, Any]] = []
+    for case in worst.cases():
+        operation = f"judge:worst-{case.name}"
+        if only not in operation:
+            continue
+        _write(f"worst-{case.name}", MODE_PATH, case.chain, case.pin, case.root, case.code)
+        if not rows:
+            print(f"crafted chains{'ms':>93}{'to LE':>8}{'to P-256':>9}{'KiB':>6}")
+        ms, ordinary, cheapest = alone(operation), alone(ORDINARY), alone(CHEAPEST)
+        smallest = bench.smallest_heap(operation)
+        label = f"{case.label}: {case.code}"
+        ratios = ms / ordinary, ms / cheapest
+        print(f"{label:<98}{ms:9.2f}{ratios[0]:8.2f}{ratios[1]:9.2f}{smallest:6d}", flush=True)
+        for reference_ms, suffix in ((ordinary, ""), (cheapest, ", to P-256 from P-256")):
+            rows.append(
+                {
+                    "operation": label + suffix,
+                    "interpreter": bench.name,
+                    "ms": round(ms, 3),
+                    "reference_ms": round(reference_ms, 3),
+                    "ratio": round(ms / reference_ms, 3),
+                    "min_heap_kib": smallest,
+                }
+            )
+    return rows
 
 
 def show(row: Row) -> None:
@@ -273,6 +318,7 @@ def main() -> int:
                 row = bench.row(operation, reference, label)
                 show(row)
                 rows.append(asdict(row))
+    rows += worst_rows(Bench(interpreter, folder), chosen.only)
     print("native code, bytes a module and architecture (at most 8,192 together)")
     for architecture in ARCHITECTURES:
         found = native.bytes_of(deploy.package_folder("mpy", architecture))

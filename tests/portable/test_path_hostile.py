@@ -2,6 +2,7 @@
 """The search against who makes it dear, and beside who changes what it searches."""
 
 from forest import (
+    HOST,
     Fake,
     Local,
     anchor,
@@ -16,7 +17,17 @@ from forest import (
 )
 
 from check import equal, true
-from der_maker import certificate, name, tlv
+from der_maker import (
+    CONSTRAINTS,
+    SAN,
+    certificate,
+    constraints_of,
+    dns,
+    extension,
+    name,
+    san_of,
+    tlv,
+)
 from trustanchor import limits, path
 from trustanchor.certificate import Certificate
 from trustanchor.errors import TrustError
@@ -25,7 +36,7 @@ EC_KEY = bytes.fromhex("06072a8648ce3d0201")
 P521 = bytes.fromhex("06052b81040023")
 
 
-def fakes(count):
+def fakes(count, *more):
     """Sent certificates of the leaf's issuer, none of which has signed it, with P-521 keys."""
     return [
         certificate(
@@ -33,7 +44,7 @@ def fakes(count):
             issuer=name(b"Root"),
             spki=tlv(0x30, tlv(0x30, EC_KEY, P521), tlv(0x03, bytes((0, n, n, n)))),
             signature=signed(9),
-            extensions=[basic()],
+            extensions=[basic()] + list(more),
         )
         for n in range(10, 10 + count)
     ]
@@ -44,6 +55,27 @@ def test_a_dear_signature_counts_as_several():
     most = limits.PATH_SIGNATURES // 4
     equal(code([end_entity()] + fakes(most)), "path.bad_signature")
     equal(code([end_entity()] + fakes(most + 1)), "path.too_many_signatures")
+
+
+def test_a_dear_signature_leaves_fewer_steps():
+    # All budgets spent in one search took as long as 13 ordinary chains.
+    most = limits.PATH_SIGNATURES // 4
+    left = limits.PATH_STEPS - most * (1 + 3 * limits.DEAR_STEPS)
+    dud = certificate(subject=name(b"Inter"), issuer=name(b"Root"))
+    equal(code([end_entity()] + [dud] * left + fakes(most)), "path.not_ca")
+    equal(code([end_entity()] + [dud] * (left + 1) + fakes(most)), "path.too_many_steps")
+
+
+def test_a_dear_signature_leaves_fewer_comparisons():
+    most = limits.PATH_SIGNATURES // 4
+    left = (limits.NAME_COMPARISONS - 3 * most * limits.DEAR_COMPARISONS) // most
+    names = san_of(*[dns(HOST.encode())] * (left // 9 - 1))  # and the subject; one subtree and 8
+    leaf = certificate(
+        issuer=name(b"Inter"), signature=signed(2), extensions=[extension(SAN, names)]
+    )
+    for subtrees, refusal in ((1, "path.bad_signature"), (2, "path.too_many_steps")):
+        excluded = extension(CONSTRAINTS, constraints_of(excluded=[dns(b"a.test")] * subtrees))
+        equal(code([leaf] + fakes(most, excluded)), refusal)
 
 
 def test_a_signature_is_remembered_for_the_very_certificate():
