@@ -50,6 +50,15 @@ class BoardFlash(Flash):
         link.unshield(was_masked)
         return status
 
+    def heir(self):
+        """Another device on the same flash; this one refuses every operation from now on."""
+        other = BoardFlash(
+            self._file, self.block_size, self.block_count, self.cut_at, self.torn, self._on_cut
+        )
+        other.writes, other.erases = self.writes, self.erases
+        self.block_count = 0
+        return other
+
 
 def main():
     link.start(int(sys.argv[1]), int(sys.argv[2]))
@@ -68,6 +77,8 @@ def main():
         lambda: link.stop(b"C"),
     )
     _mount(flash)
+    global _flash
+    _flash = flash
     sys.path[:] = ["", ".frozen", "/lib"]
     if config["rom"]:
         board_shims.mount_rom(int(sys.argv[4]), config["rom"])
@@ -98,11 +109,41 @@ def _mount(flash):
     uos.chdir("/")
 
 
+def _remount():
+    """Mount the file system anew after Ctrl-C.
+
+    The unix interpreter raises KeyboardInterrupt out of its signal handler, in the middle of C:
+    what LittleFS holds in RAM may be half changed, and a later write was lost. Hardware raises it
+    between two bytecodes. Its files are closed: they know nothing of the new mount.
+    """
+    global _flash
+    for value in _scope.values():
+        if type(value).__name__ in ("TextIOWrapper", "FileIO"):
+            try:
+                value.close()
+            except OSError:
+                pass
+    link.collect_silently()
+    _flash = _flash.heir()
+    vfs.umount("/")
+    try:
+        vfs.mount(vfs.VfsLfs2(_flash), "/")
+    except OSError as error:
+        print("The file system cannot be mounted any more:", error)
+        return
+    import uos
+
+    uos.chdir("/")
+
+
 def _serve():
     while True:
         gc.collect()
+        before = _flash.operations
         error = _run(link.receive())
         _settle()
+        if isinstance(error, KeyboardInterrupt) and _flash.operations != before:
+            _remount()
         link.send(b"E")  # the end of the code's output; no Ctrl-C is sent after the answer
         link.receive()
         link.forget_interrupts()

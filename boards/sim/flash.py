@@ -32,7 +32,8 @@ class PowerCut(BaseException):
 class Flash:
     """A file of block_size * block_count bytes.
 
-    path    name of the image, or the number of an open file; a missing image is made, erased
+    path    name of the image, which is made, erased, when it is missing; or the number of an open
+            file, or the file
     cut_at  number of the write or erase after which the power is gone, counting from 1
     torn    bytes of that operation that still reach the flash; None is all of them
     on_cut  called instead of raising PowerCut
@@ -53,7 +54,8 @@ class Flash:
         self._scratch = bytearray(_SCRATCH_BYTES)
         if isinstance(path, str):
             _make(path, block_size, block_count)
-        self._file = open(path, "r+b", buffering=0)
+        is_open = not isinstance(path, (str, int))
+        self._file = path if is_open else open(path, "r+b", buffering=0)
 
     @property
     def operations(self):
