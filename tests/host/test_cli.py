@@ -59,7 +59,8 @@ def test_every_subcommand_shows_an_example_in_its_help(capsys):
         assert shown.count(f"trustanchor {name}") >= 2, name
 
 
-def test_help_lists_every_subcommand(capsys):
+def test_help_lists_every_subcommand(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as end:
         cli.main(["--help"])
     assert end.value.code == 0

@@ -112,7 +112,8 @@ def test_an_old_one_on_path_falls_back_to_the_build_folder(
     built = tmp_path / "build" / "bin" / "micropython32"
     built.parent.mkdir(parents=True)
     fake("micropython 1 25 0 32 True", name="good").rename(built)
-    assert runtime.find(32).path == built
+    (tmp_path / "build" / "micropython" / "i386").mkdir(parents=True)
+    assert runtime.find(32, fetch=False).path == built
 
 
 def test_a_machine_without_apt_is_told_what_to_do(
