@@ -36,13 +36,20 @@ import sys
 HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
 sys.path[:0] = [HERE, HERE + "/../portable", HERE + "/../../firmware"]
 
+from trustanchor import compat  # noqa: E402
+
+# What keeps a board's heap small and in one piece is of no use in this one: a collection for every
+# 512 bytes that an install allocates made each cut take twenty times as long, and so did compiling
+# again from source the code that a store gives back after each phase.
+compat.collect_every = lambda count: 0
+compat.forget = lambda *names: None
+
 import stand_in  # noqa: E402
 import vfs  # noqa: E402
 from flash import FAULTS, NOT_BEGUN, TEARS, Flash, Power, PowerCut, blank  # noqa: E402
 from scratch import key  # noqa: E402
 from stand_in import Clock, Nvs, SmallStore, Verdict, asked, bundle  # noqa: E402
 
-from trustanchor import compat  # noqa: E402
 from trustanchor.boot import read_record  # noqa: E402
 from trustanchor.errors import StoreError, TrustError  # noqa: E402
 from trustanchor.record import Record  # noqa: E402
@@ -55,10 +62,6 @@ NVS_KINDS = ("none", "kept", "lost", "erased")
 CLOCK = Clock().unix_s
 HEADER = "scenario       nvs     operations  erases    cuts  faults  failed"
 FIELDS = tuple(field for field in Record.FIELDS if field != "generation")
-
-# What keeps a board's heap in one piece is of no use in this one, and a collection for every 512
-# bytes that an install allocates made each cut take twenty times as long.
-compat.collect_every = lambda count: 0
 
 
 class Device:
