@@ -262,7 +262,7 @@ MUTANTS = (
            "    if verdict.state_digest != store.state.payload_digest:\n"
            "        return False\n",
            "",
-           "store store_trial store_attacks"),
+           "store store_writes"),
     Mutant("damaged copies are an unprovisioned device", "boot.py",
            'StoreError("store.lost", "record") if damaged else '
            'StoreError("store.unprovisioned")',
@@ -280,12 +280,6 @@ MUTANTS = (
            "if total > BUNDLE_BYTES:",
            "if False:",
            "store store_attacks store_failing"),
-    Mutant("erasing forgets the record first", "stage.py",
-           '        if name != "record":\n'
-           "            remove",
-           "        if True:\n"
-           "            remove",
-           "store store_volume store_attacks"),
     Mutant("a body that has changed is read", "bundle.py",
            'raise StoreError("store.body_changed", number)',
            "pass",

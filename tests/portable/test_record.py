@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The record: bytes and back, damage, and how two copies are joined."""
 
+from binascii import crc32
+
 from check import equal, refuses, true
 from trustanchor.compat import sha256
 from trustanchor.limits import HOLD_DOWNS, RETIRED_PINS
@@ -73,6 +75,16 @@ def test_any_truncation_is_noticed():
 def test_bytes_after_the_record_are_refused():
     refuses("store.record_damaged", parse, pack(record()) + b"\x00")
     refuses("store.record_damaged", parse, b"")
+
+
+def test_counts_that_do_not_fit_the_length_are_refused():
+    data = pack(record())[:-4]
+    for at in (193, 194, 195):  # retired, held, hold-downs
+        wrong = bytearray(data)
+        wrong[at] += 1
+        body = bytes(wrong)
+        refuses("store.record_damaged", parse, body + crc32(body).to_bytes(4, "big"))
+    parse(data + crc32(data).to_bytes(4, "big"))
 
 
 def test_a_missing_copy_changes_nothing():

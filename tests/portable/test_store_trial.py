@@ -101,6 +101,8 @@ def test_silence_and_refusals_by_both_are_no_evidence():
     accepted = Verdict(store, "one", state_digest=store.record.active)
     false(store.disprove(Verdict(store, "one"), accepted, asked(store)))
     false(store.disprove(refused, Verdict(store, "one"), asked(store)), "not the state before")
+    other = Verdict(store, "x", accepted=False, state_digest=store.record.active)
+    false(store.disprove(other, accepted, asked(store)), "not refused by the trial")
     board.clock.passes(10000000)
     store.tick()
     equal(store.state.sequence, 2)

@@ -2,6 +2,7 @@
 """Which volume a folder is on, and that FAT is refused: it can not replace a file in one step."""
 
 import os
+import sys
 
 from check import equal, refuses
 from trustanchor.compat import IS_MICROPYTHON
@@ -24,6 +25,26 @@ def test_the_volume_that_counts_is_the_one_the_folder_is_on():
         equal(volume_of("/sd/trust", mounts), "VfsFat")
         equal(volume_of("/sd", mounts), "VfsFat")
     equal(volume_of("/trust", (card,)), "none")
+
+
+class Mounted:
+    """Stands for the module vfs."""
+
+    @staticmethod
+    def mount():
+        return (VfsLfs2(), "/"), (VfsFat(), "/fat")
+
+
+def test_a_volume_is_refused_by_its_type():
+    before = sys.modules.get("vfs")
+    sys.modules["vfs"] = Mounted  # type: ignore[assignment]
+    try:
+        check_filesystem("/trust")
+        equal(refuses("store.filesystem", check_filesystem, "/fat/trust").detail, "VfsFat")
+    finally:
+        del sys.modules["vfs"]
+        if before is not None:
+            sys.modules["vfs"] = before
 
 
 class Sectors:

@@ -63,6 +63,26 @@ def test_a_higher_epoch_sets_the_floor_to_its_own():
     equal(board.boots().local.floor, BUILD_AT + 6000)
 
 
+def test_a_connection_stands_while_its_state_does():
+    board = provisioned()
+    store = board.boots()
+    verdict = Verdict(store, "one")
+    true(store.stands(verdict))
+    store.install(bundle(2))
+    false(store.stands(verdict))
+    true(store.stands(Verdict(store, "one")))
+
+
+def test_a_boot_uses_no_generation_again():
+    board = provisioned()
+    store = board.boots()
+    store.join(Verdict(store, "two"))
+    before = store.record.generation
+    store = board.boots()
+    store.install(bundle(2))
+    equal(store.record.generation, before + 1)
+
+
 def test_the_bound_is_not_written():
     board = provisioned()
     store = board.boots()
