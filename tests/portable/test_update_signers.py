@@ -8,6 +8,7 @@ from bundling import (
     wrap,
 )  # fmt: skip
 from check import equal, refuses
+from trustanchor import authority as authorities
 
 RECORD, CURRENT = first()
 TWO_OF_THREE = authority("a1", "a2", "a3", threshold=2)
@@ -134,6 +135,16 @@ def test_an_authority_is_well_formed():
         ("cbor.type", [[1, [[7, b"a1"]]]]),
     ):
         refuses(code, lambda one=one: provisioned(one, ["a1"]))
+
+
+def test_two_keys_of_one_identifier_are_refused():
+    # Eight bytes of a digest: who makes 2^32 keys finds two.
+    genuine = authorities.sha256
+    authorities.sha256 = lambda *parts: bytes(32)
+    try:
+        refuses("bundle.kid_collision", lambda: provisioned(TWO_OF_THREE, ["a1", "a2"]))
+    finally:
+        authorities.sha256 = genuine
 
 
 def test_the_backup_authority_is_well_formed_too():
