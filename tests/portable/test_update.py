@@ -2,9 +2,13 @@
 """Acceptance of a bundle, rule by rule (SPEC.md U3 to U5)."""
 
 # isort: skip_file
-from updating import Device, accept, first
-from bundling import AUDIENCE, EPOCH, EXPIRES, KNOWN, NOW, REVERT, SEQUENCE, message, state
+from updating import Device, accept, accept_source, first
+from bundling import (
+    AUDIENCE, EPOCH, EXPIRES, ISSUED, KNOWN, NOW, REVERT, SEQUENCE, message, state,
+)  # fmt: skip
 from check import equal, refuses
+from trustanchor import update
+from trustanchor.cbor import BytesSource
 
 RECORD, CURRENT = first()
 
@@ -17,6 +21,33 @@ def offer(*changes, signers=("a1",), kind="state", record=None, at=KNOWN, loaded
 
 def refused(code, *changes, **options):
     return refuses(code, lambda: offer(*changes, **options))
+
+
+class Changing(BytesSource):
+    """A file that is another one once its signatures are verified."""
+
+    def __init__(self, data, then):
+        BytesSource.__init__(self, data)
+        self.then = then
+
+    def changes(self):
+        self._view = memoryview(self.then)
+
+
+def test_what_was_verified_is_what_is_read():
+    offers = [message("state", state(SEQUENCE, 2, ISSUED, NOW + n, REVERT, 1)) for n in (0, 1)]
+    equal(len(offers[0]), len(offers[1]))
+    genuine = update._unload
+    try:
+        for then, code in ((offers[0], None), (offers[1], "bundle.changed")):
+            source = Changing(offers[0], then)
+            update._unload = source.changes
+            if code is None:
+                equal(accept_source(RECORD, source, [CURRENT])[0].sequence, 2)
+            else:
+                refuses(code, lambda source=source: accept_source(RECORD, source, [CURRENT]))
+    finally:
+        update._unload = genuine
 
 
 # U3, U5: sequence.

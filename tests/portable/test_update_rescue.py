@@ -122,4 +122,4 @@ def test_a_rescue_undoes_hostile_pins():
 
 
 def test_a_rescue_never_reverts():
-    refused("update.revert_rule", REVERT, None)
+    equal(refused("update.revert_rule", REVERT, None).detail, "epoch")
