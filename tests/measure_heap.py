@@ -106,10 +106,10 @@ def forms(folder: Path) -> list[Form]:
         )
     image = folder / "image.romfs"
     image.write_bytes(sim_rom.build(files))
-    starter = [str(ROOT / "tests" / "from_rom.py"), image.name]
+    deploy.compile_newer(ROOT / "tests" / "from_rom.py", folder, *deploy.MPY_OPTIONS)
     return [
         Form(".mpy files", folder, ["-m"], f".frozen:{files.name}"),
-        Form("ROMFS", folder, starter, ".frozen"),
+        Form("ROMFS", folder, ["-m", "from_rom", image.name], ".frozen:."),
     ]
 
 

@@ -36,7 +36,7 @@ def reading(source):
     forget("rsa", "signatures")
     if len(state.intermediates):
         yield from _reading_intermediates(state.intermediates)
-        forget("certificate", "asn1_time")
+        forget("certificate")
     tidy()
     from .rules import check
 

@@ -9,16 +9,15 @@ Whether a certificate may do what it does is decided by path.py and policy.py.
     leaf.spki_sha256, leaf.not_after, leaf.has_eku(identity.SERVER_AUTH)
     spki_of(der_bytes)              # the key alone, for a pin
 
-Depends on: compat, errors, limits, der, asn1_time, leaf; dn on the first self_issued.
+Depends on: compat, errors, limits, der, leaf; dn on the first self_issued.
 Heap: 3.2 KB from a .mpy file; 0.4 KB a certificate beside its DER.
 """
 
 from . import limits
-from .asn1_time import parse_time
 from .compat import const, sha256
 from .der import BIT_STRING, OCTET_STRING, SEQUENCE, Reader
 from .errors import MalformedError
-from .leaf import key_and_dates, opened
+from .leaf import key_and_dates, opened, parse_time
 
 # Bits of key_usage, RFC 5280 section 4.2.1.3; bit n of the standard is 1 << n.
 KU_DIGITAL_SIGNATURE = const(1)

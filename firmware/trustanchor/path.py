@@ -143,7 +143,7 @@ def search(leaf, others, question):
     Refuses, when there is none, with the most useful reason over all candidates; its detail is
     the place on the path, 0 for the end entity.
     """
-    yield from _Search(leaf, others, question).run()
+    return _Search(leaf, others, question).run()
 
 
 class _Search:
@@ -368,18 +368,14 @@ class _Search:
         """Generator: returns None or (rank, code). A pair of child and key is verified once."""
         child = self.path[-1]
         pair = sha256(child.der, key)
-        if pair not in self.verified:
-            # Not loaded before it is needed: half of all code is behind this door.
-            tidy()
-            from . import signatures
+        if pair in self.verified:
+            code = self.verified[pair]
+            return None if code is None else (_SIGNATURE, code)
+        # Not loaded before it is needed: half of all code is behind this door.
+        tidy()
+        from . import signatures
 
-            tidy()
-            self.verified[pair] = yield from self._verifying(signatures, child, spki, key)
-        code = self.verified[pair]
-        return None if code is None else (_SIGNATURE, code)
-
-    def _verifying(self, signatures, child, spki, key):
-        """Generator: returns None or the code of why the signature does not count."""
+        tidy()
         try:
             cost = min(signatures.cost_of(spki), limits.PATH_SIGNATURES)
         except TrustError:
@@ -393,16 +389,21 @@ class _Search:
         self.comparisons += dear * limits.DEAR_COMPARISONS
         if self.steps > limits.PATH_STEPS or self.comparisons > limits.NAME_COMPARISONS:
             raise PathError("path.too_many_steps")
+        code = None
         try:
-            valid = yield from signatures.verifying(
-                child.sig_alg, spki, child.tbs, child.signature, self.question.key_table(key)
-            )
-        except UnsupportedError as error:
-            return error.code  # SHA-1, MD5: a dead end that costs nothing
+            if not (
+                yield from signatures.verifying(
+                    child.sig_alg, spki, child.tbs, child.signature, self.question.key_table(key)
+                )
+            ):
+                code = "path.bad_signature"
         except TrustError as error:
-            valid = error.code
+            code = error.code
+            if isinstance(error, UnsupportedError):
+                cost = 0  # SHA-1, MD5: a dead end that costs nothing
         self.work += cost
-        return valid if isinstance(valid, str) else None if valid else "path.bad_signature"
+        self.verified[pair] = code
+        return None if code is None else (_SIGNATURE, code)
 
     def _check_key(self):
         """Refuse an end entity's key that could be broken or belongs to no algorithm of ours.

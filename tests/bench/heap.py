@@ -4,8 +4,10 @@
 micropython -m heap OPERATION
 """
 
+import gc
 import sys
 
+gc.threshold(1024)  # type: ignore[attr-defined] # as trustanchor sets it for who imports from it
 name, *how = sys.argv[1].split(":")
 if name == "judge":
     from verdict import judging as prepare  # type: ignore[import-not-found] # beside it there

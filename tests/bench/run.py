@@ -35,6 +35,7 @@ from trustanchor.state import MODE_ANCHORS, MODE_KEY, MODE_PATH, Service
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 WORK = ROOT / "build" / "bench"
+BOOT = WORK / "boot"
 HEAP_KIB = 100
 LARGEST_KIB = 512
 REPEATS = 25
@@ -117,11 +118,12 @@ class Bench:
         return {"us": int(words[1]), "reference_us": int(words[2]), "loaded": int(words[4])}
 
     def _printed(self, module: str, *arguments: str, heap: int) -> list[str]:
+        # About as long as a board's /lib: the path of every module is on the heap.
+        start, path = ["-m"], f".frozen:{self.where.relative_to(ROOT)}"
         if self.where.suffix == ".romfs":
-            start, path = ["tests/from_rom.py", str(self.where.relative_to(ROOT))], ".frozen"
-        else:
-            # About as long as a board's /lib: the path of every module is on the heap.
-            start, path = ["-m"], f".frozen:{self.where.relative_to(ROOT)}"
+            # The port mounts a board's ROMFS before Python starts.
+            start = ["-m", "from_rom", str(self.where.relative_to(ROOT))]
+            path = f".frozen:{BOOT.relative_to(ROOT)}"
         done = subprocess.run(
             [*self.interpreter.command(*start, heap=f"{heap}K"), module, *arguments],
             env={**os.environ, "MICROPYPATH": path},
@@ -243,6 +245,8 @@ def make_folders() -> tuple[Path, Path]:
     shutil.copytree(deploy.package_folder("mpy", "x86", HERE), folder / "trustanchor")
     for name in ("device", "heap", "operations", "textbook", "verdict", "verdict_how"):
         deploy.compile_newer(HERE / f"{name}.py", folder, *deploy.MPY_OPTIONS)
+    BOOT.mkdir(exist_ok=True)
+    deploy.compile_newer(HERE.parent / "from_rom.py", BOOT, *deploy.MPY_OPTIONS)
     image = WORK / "image.romfs"
     command = [sys.executable, "-m", "mpremote", "romfs", "--no-mpy", "-o", str(image), "build"]
     subprocess.run([*command, str(folder)], check=True, stdout=subprocess.DEVNULL)

@@ -16,7 +16,7 @@ from host_tools.sim import Board
 PORTABLE = Path(__file__).resolve().parents[1] / "portable"
 # Small, without fixtures: what they need fits into a REPL session of any board.
 HELPERS = ("check", "der_maker")
-ON_BOARD = ("test_asn1_time", "test_der", "test_names")
+ON_BOARD = ("test_dates", "test_der", "test_names")
 _RUN = """
 import gc, sys
 failed = passed = 0
