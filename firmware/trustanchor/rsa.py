@@ -59,12 +59,11 @@ def opening(n, e, signature):
     # Section 8.2.2 step 1: exactly as long as the modulus, leading zeros included.
     if len(signature) != length:
         return None
-    s = int.from_bytes(signature, "big")
-    if s >= n:
+    result = int.from_bytes(signature, "big")
+    if result >= n:
         return None
     # By hand and not pow(s, e, n): a watchdog and an event loop must live, and MicroPython 1.25
     # crashes on some arguments of pow. e is odd and at least 3.
-    result = s
     bit = 1
     while bit << 1 <= e:
         bit <<= 1
@@ -76,7 +75,7 @@ def opening(n, e, signature):
         result = product % n
         yield
         if e & bit:
-            product = result * s
+            product = result * int.from_bytes(signature, "big")
             result = 0
             result = product % n
             yield
