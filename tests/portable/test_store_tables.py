@@ -108,6 +108,7 @@ def test_a_refused_verdict_and_one_without_events_and_a_trial_want_none():
     store = provisioned().boots()
     meets(store, b"leaf", b"anchor", accepted=False)
     meets(store, b"leaf", b"anchor", events=())  # audited, or a client's
+    equal(made(store), [], "asked before an update lets go of what is wanted")
     store.install(bundle(2, trial=2, pins=("one", "two", "three")))
     meets(store, b"leaf", b"anchor")
     equal(made(store), [])
