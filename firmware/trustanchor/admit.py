@@ -36,7 +36,7 @@ def reading(source):
     forget("rsa", "signatures")
     if len(state.intermediates):
         yield from _reading_intermediates(state.intermediates)
-        forget("certificate")
+        forget("certificate", "leaf", "x509")
     tidy()
     from .rules import check
 

@@ -24,7 +24,7 @@ _ENOSPC = const(28)
 _GARBAGE_BYTES = const(512)  # for collect_every(): what is loaded lies close together
 # Code that only a state and a verdict need; the next one loads it again.
 _VERDICT = (
-    "policy mode_key mode_path pins path leaf identity constraints certificate bundle anchors"
+    "policy mode_key mode_path pins path leaf identity constraints certificate x509 bundle anchors"
     " names dn state cache tables boot packing volume joining trial ratchet status rules literal"
 )
 # Code that nothing but an update needs; the heap has it back afterwards.

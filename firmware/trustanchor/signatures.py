@@ -147,9 +147,9 @@ def unload() -> None:
     It loads again when it is needed.
     """
     forget(
-        "constraints", "identity", "names", "ecdsa", "_ecdsa_plain", "_ecdsa_tables",
-        "_key_tables", "_p256", "_p384", "_p521", "hss", "rsa", "rsa_pss", "sha2", "sha512",
-        "_sha2_plain", "_signatures_cose",
+        "constraints", "identity", "leaf", "names", "x509", "ecdsa", "_ecdsa_plain",
+        "_ecdsa_tables", "_key_tables", "_p256", "_p384", "_p521", "hss", "rsa", "rsa_pss", "sha2",
+        "sha512", "_sha2_plain", "_signatures_cose",
     )  # fmt: skip
 
 

@@ -31,9 +31,9 @@ _SPARE_BYTES = const(24576)  # that are free before a write: 8 KB for it, the ca
 _EC_SPKI_BYTES = const(120)  # P-384, uncompressed; an RSA key is longer and needs no table
 # What a heap that is too full gets back; loaded again by whoever needs it.
 _CODE = (
-    "policy", "mode_key", "mode_path", "path", "identity", "certificate", "constraints", "dn",
-    "names", "signatures", "sha2", "sha512", "_sha2_plain", "rsa", "rsa_pss", "ecdsa",
-    "_ecdsa_plain", "_ecdsa_tables", "_key_tables", "_p256", "_p384",
+    "policy", "mode_key", "mode_path", "path", "identity", "certificate", "leaf", "x509",
+    "constraints", "dn", "names", "signatures", "sha2", "sha512", "_sha2_plain", "rsa", "rsa_pss",
+    "ecdsa", "_ecdsa_plain", "_ecdsa_tables", "_key_tables", "_p256", "_p384",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "firmware" / "trustanchor"
 LAYERS = (
     ("_cpython", "compat", "errors", "limits"),
     ("der", "cbor"),
-    ("dn", "names", "leaf", "certificate", "constraints"),
+    ("dn", "names", "leaf", "x509", "certificate", "constraints"),
     (
         "sha2", "sha512", "_sha2", "_sha2_plain", "rsa", "rsa_pss",
         "ecdsa", "_ecdsa_plain", "_ecdsa_tables", "_key_tables", "_field",

@@ -3,8 +3,8 @@
 
 from check import equal, false, refuses, true
 from trustanchor import der
-from trustanchor.certificate import boolean, named_bits
 from trustanchor.der import Reader
+from trustanchor.x509 import boolean, named_bits
 
 
 def reader(text):
