@@ -158,7 +158,7 @@ def test_an_anchor_that_changes_on_flash_is_not_used(root: Path) -> None:
     assert lost.value.code == "store.lost"
 
 
-def test_every_flipped_byte_of_a_signed_bundle_is_refused_and_leaves_no_trace(root: Path) -> None:
+def test_a_sample_of_flipped_bytes_is_refused_and_leaves_no_trace(root: Path) -> None:
     device = booted(root)
     before = content(root)
     data = bytearray(signed("next"))
@@ -167,7 +167,7 @@ def test_every_flipped_byte_of_a_signed_bundle_is_refused_and_leaves_no_trace(ro
         with pytest.raises(TrustError):
             device.install(bytes(data))
         data[at] ^= 0x10
-    assert content(root) == before
+        assert content(root) == before
     device.install(bytes(data))
 
 
@@ -176,10 +176,9 @@ def test_a_truncated_slot_is_lost_and_a_signed_successor_repairs_it(root: Path) 
     slot = Path(device.slot(device.record.active))
     slot.write_bytes(slot.read_bytes()[:-200])
     device = store(root)
-    try:
+    with pytest.raises(StoreError) as lost:
         device.load()
-    except StoreError as error:
-        assert error.code == "store.lost"
+    assert lost.value.code == "store.lost"
     device.install(signed("next"))
     assert booted(root).state.sequence == 3
 

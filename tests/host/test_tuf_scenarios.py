@@ -9,17 +9,20 @@ key rotations are a table as in TUF (python-tuf, test_updater_key_rotations), ru
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
+from stand_in import Clock
 
 from host_tools.bundle_encode import Authority, Description, KeySigner, encode_state, sign
 from tests.certs import pki
-from trustanchor import update
+from trustanchor import packing, update
 from trustanchor.bundle import parse
 from trustanchor.cbor import BytesSource
 from trustanchor.errors import TrustError
 from trustanchor.limits import BUILD_AT
-from trustanchor.state import MODE_KEY, Pin, PinSet, Service
+from trustanchor.state import CLOCK_KNOWN, MODE_KEY, Pin, PinSet, Service
+from trustanchor.store import Store
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -50,6 +53,7 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
         "portable/test_update.py::test_the_same_state_again_is_current",
     ),
     "fast-forward: recovery by a rotation of the keys": (
+        "host/test_bundle_attacks.py::test_a_rescue_undoes_what_a_stolen_signer_installed",
         "portable/test_update_rescue.py::test_a_fast_forwarded_sequence_is_recovered_from",
         "portable/test_update.py::test_after_the_last_sequence_only_a_new_epoch_helps",
     ),
@@ -77,6 +81,7 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
         "portable/test_update_time.py::test_installed_up_to_the_second_it_expires",
     ),
     "expiry: what is installed goes on after its expiry, a successor is found": (
+        "host/test_tuf_scenarios.py::test_what_expired_stays_in_use_until_its_successor_comes",
         "portable/test_update_time.py::test_expiry_counts_from_the_floor_while_the_clock_is_unknown",
     ),
     "freeze: a device says how old its state is": (
@@ -101,6 +106,7 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     ),
     "nothing persists of an update that fails half way": (
         "portable/test_update_link_form.py::test_nothing_persists_unless_the_state_is_accepted",
+        "host/test_bundle_attacks.py::test_an_attack_has_its_code_and_changes_nothing",
     ),
 }
 
@@ -123,7 +129,7 @@ KEYS = [KeySigner(pki.make_key()) for _ in range(10)]
 BACKUP = Authority([(1, [KeySigner(pki.make_key())])])
 
 
-def payload(sequence: int, threshold: int, keys: list[int]) -> bytes:
+def payload(sequence: int, threshold: int, keys: list[int], **fields: Any) -> bytes:
     return encode_state(
         Description(
             sequence=sequence,
@@ -133,6 +139,7 @@ def payload(sequence: int, threshold: int, keys: list[int]) -> bytes:
             services=[Service("web", ["web.example"], mode=MODE_KEY, pin_set="web")],
             pin_sets=[PinSet("web", [Pin(b"\x01" * 32), Pin(b"\x02" * 32)])],
             never_reverts=True,
+            **fields,
         )
     )
 
@@ -174,9 +181,27 @@ def test_a_rotation_is_accepted_as_tuf_accepts_it(
     record, _ = update.accept(None, (), BytesSource(first), (BUILD_AT, 0), Device)
     successor = sign("state", payload(2, *after), [KEYS[number] for number in signers])
     loaded = (parse(BytesSource(first)),)
+    kept = packing.pack(record)
     code = "ok"
     try:
         update.accept(record, loaded, BytesSource(successor), (BUILD_AT, 0), Device)
     except TrustError as refusal:
         code = refusal.code
     assert code == CODES[outcome]
+    assert packing.pack(record) == kept
+
+
+def test_what_expired_stays_in_use_until_its_successor_comes(tmp_path: Path) -> None:
+    clock = Clock(BUILD_AT + 3600, CLOCK_KNOWN)
+    first = sign("state", payload(1, 1, ONE, expires_at=BUILD_AT + 86400), [KEYS[0]])
+    Store(clock, str(tmp_path / "trust"), None).provision(first)
+    clock.passes(10 * 86400)
+    store = Store(clock, str(tmp_path / "trust"), None)
+    store.load()
+    assert store.state.sequence == 1
+    late = sign("state", payload(2, 1, ONE, expires_at=BUILD_AT + 86400), [KEYS[0]])
+    with pytest.raises(TrustError) as refusal:
+        store.install(late)
+    assert (refusal.value.code, store.state.sequence) == ("update.expired", 1)
+    store.install(sign("state", payload(3, 1, ONE), [KEYS[0]]))
+    assert store.state.sequence == 3
