@@ -3,6 +3,7 @@
 
 import argparse
 import base64
+import os
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +136,8 @@ def _links(path: Path, current: bytes, named: list[Path]) -> list[bytes]:
 
 def _sign(arguments: argparse.Namespace) -> int:
     made = draft.load(arguments.draft)
-    output = arguments.output or arguments.draft.with_suffix(".bundle")
-    if not arguments.export and output.exists():
-        # Before a signature is made that nobody could put anywhere.
-        raise HostError(f"{output} exists already and is left as it is.", "host.exists")
+    if not arguments.export:
+        _check_places(arguments, made)
     _show(made)
     if arguments.export:
         return _export(arguments, made)
@@ -160,6 +159,23 @@ def _sign(arguments: argparse.Namespace) -> int:
         _print_missing(out, made, arguments.draft)
         return 0
     return _finish(arguments, made, key, done)
+
+
+def _places(arguments: argparse.Namespace, made: Draft) -> tuple[Path, Path | None]:
+    """Where the bundle goes, and its link if it has one."""
+    output = arguments.output or arguments.draft.with_suffix(".bundle")
+    return output, output.with_suffix(".link") if made.link else None
+
+
+def _check_places(arguments: argparse.Namespace, made: Draft) -> None:
+    """Before a signature is made that nobody could put anywhere: an HSS key has only so many."""
+    output, link = _places(arguments, made)
+    for path in (output, link):
+        if path and path.exists():
+            raise HostError(f"{path} exists already and is left as it is.", "host.exists")
+    for folder in (arguments.draft.parent, output.parent):
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise HostError(f"{folder}: no folder that can be written in.", "host.io")
 
 
 def _show(made: Draft) -> None:
@@ -188,8 +204,7 @@ def _show(made: Draft) -> None:
 def _finish(arguments: argparse.Namespace, made: Draft, key: Key, done: list[str]) -> int:
     """Everybody has signed: write the bundle if the device code accepts it."""
     made.accept()
-    output = arguments.output or arguments.draft.with_suffix(".bundle")
-    link = output.with_suffix(".link") if made.link else None
+    output, link = _places(arguments, made)
     if link and made.link:
         keyfiles.write_new(link, made.link.message())
     keyfiles.write_new(output, made.file())

@@ -109,6 +109,35 @@ def test_no_signature_is_made_when_its_bundle_has_no_place(
     assert Path("1.draft").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("output", "code"), [("2.bundle", "host.exists"), ("gone/2.bundle", "host.io")]
+)
+def test_no_leaf_is_spent_when_the_signature_has_no_place(
+    desk: Path, capsys: pytest.CaptureFixture[str], output: str, code: str
+) -> None:
+    new = FIRST.replace("alice.pub", "vault.pub").replace(
+        'keys = ["vault.pub"]', 'keys = ["carol.pub"]'
+    )
+    Path("1.toml").write_text(new)
+    assert bundle("build", "1.toml", "--first") == 0
+    Path("2.bundle").touch()
+    before = {file: file.read_bytes() for file in desk.iterdir()}
+    refused(capsys, code, "sign", "1.draft", "--key", "vault-1.hss", "-o", output)
+    assert {file: file.read_bytes() for file in desk.iterdir()} == before
+    assert bundle("sign", "1.draft", "--key", "vault-1.hss") == 0
+
+
+def test_no_signature_is_made_when_the_link_has_no_place(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed_signers()
+    Path("2.link").write_bytes(b"something else")
+    before = Path("2.draft").read_bytes()
+    refused(capsys, "host.exists", "sign", "2.draft", "--key", "alice.pem")
+    assert Path("2.draft").read_bytes() == before
+    assert Path("2.link").read_bytes() == b"something else"
+
+
 _SIGN = """
 import sys
 import time
