@@ -5,7 +5,7 @@ A name costs a board some 40 bytes of heap in the module that defines it and 16 
 imports it, and firmware/trustanchor/limits.py has sixty. Compiled modules carry the numbers, and
 no board ever loads limits.
 
-    text = folded(source, limits)       # same lines, so that tracebacks stay true
+    text = folded(source, limits)       # same lines, for an error of mpy-cross
 """
 
 import ast
