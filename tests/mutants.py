@@ -144,7 +144,7 @@ MUTANTS = (
     Mutant("what was verified is remembered without its certificate", "path.py",
            "pair = sha256(child.der, key)", "pair = key", "path_hostile path"),
     Mutant("the budget of steps is infinite", "path.py",
-           "if self.steps > limits.PATH_STEPS:", "if False:", "path"),
+           "if self.steps > limits.PATH_STEPS:", "if False:", "path path_hostile"),
     Mutant("the budget of certificates is infinite", "path.py",
            "> limits.PATH_CERTIFICATES:", "> 1000000:", "path"),
     Mutant("the budget of depth is infinite", "path.py",

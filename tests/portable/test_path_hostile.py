@@ -66,6 +66,15 @@ def test_a_dear_signature_leaves_fewer_steps():
     equal(code([end_entity()] + [dud] * (left + 1) + fakes(most)), "path.too_many_steps")
 
 
+def test_steps_without_a_signature_are_counted():
+    # Two for an authority and the anchor above it, which has not signed it; no signature follows.
+    liar = authority("Inter", "Root", 2, signer=5)
+    dud = certificate(subject=name(b"Inter"), issuer=name(b"Root"))
+    left = limits.PATH_STEPS - 2
+    equal(code([end_entity(), liar] + [dud] * left), "path.not_ca")
+    equal(code([end_entity(), liar] + [dud] * (left + 1)), "path.too_many_steps")
+
+
 def test_a_dear_signature_leaves_fewer_comparisons():
     most = limits.PATH_SIGNATURES // 4
     left = (limits.NAME_COMPARISONS - 3 * most * limits.DEAR_COMPARISONS) // most
