@@ -2,34 +2,10 @@
 """A life in real signatures: provisioned, new signers by a link, a rescue."""
 
 # isort: skip_file
-import lean  # noqa: F401 - first
-import os
+from signed_bundles import accept, bundle
 
 from check import equal, refuses
-from trustanchor import update
-from trustanchor.cbor import FileSource
-from trustanchor.compat import forget
-from trustanchor.limits import BUILD_AT
 from trustanchor.prefix import Prefix
-
-FOLDER = "build/fixtures/bundle/"
-UNKNOWN = (BUILD_AT, 0)
-
-
-class Device:
-    product = None
-    device_id = None
-
-
-def bundle(name):
-    path = FOLDER + name
-    return FileSource(open(path, "rb"), os.stat(path)[6])
-
-
-def accept(record, source, loaded=()):
-    # What the update before has left loaded; a board has .mpy files and room.
-    forget("admit", "bundle", "names", "rules")
-    return update.accept(record, loaded, source, UNKNOWN, Device)[0]
 
 
 def test_two_es256_signers_provision_and_their_successors_follow_by_a_link():

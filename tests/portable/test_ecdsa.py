@@ -1,80 +1,37 @@
 # SPDX-License-Identifier: MIT
 """ECDSA below the door: edge scalars, exceptional additions, both engines on the same inputs."""
 
+from ecdsa_maker import numbers_below, sign, times, verify
+
 import check
-from trustanchor import _ecdsa_plain, ecdsa, signatures
-from trustanchor.compat import sha256
+from trustanchor import ecdsa, signatures
 
 _BITS = (256, 384, 521)
-
-
-def _run(steps):
-    try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        return done.value
-
-
-def _verify(on, q, e, r, s):
-    # Of a digest with more bits than n the leftmost count: seven bits are cut off on P-521.
-    digest = (e << (-on.bits % 8)).to_bytes(on.size, "big")
-    return _run(ecdsa.verifying(on, q, digest, r, s))
-
-
-def _times(on, k, point=None):
-    """k times the point (default G), affine: plain double-and-add, for tests only."""
-    total = (0, 0, 0)
-    x2, y2 = point or on.base
-    for i in range(on.bits, -1, -1):
-        total = _ecdsa_plain.double(on.p, total[0], total[1], total[2])
-        if k >> i & 1:
-            total = _ecdsa_plain.add_affine(on.p, total[0], total[1], total[2], x2, y2)
-    inverse = ecdsa.inverse_of(total[2], on.p)
-    square = inverse * inverse % on.p
-    return total[0] * square % on.p, total[1] * square * inverse % on.p
-
-
-def _sign(on, d, e, k):
-    """A signature of the number e by the private scalar d with the nonce k."""
-    r = _times(on, k)[0] % on.n
-    return r, ecdsa.inverse_of(k, on.n) * (e + r * d) % on.n
-
-
-def _numbers(seed, modulus):
-    """An endless row of numbers below modulus, the same on every interpreter."""
-    counter = 0
-    while True:
-        counter += 1
-        octets = b"".join(
-            [sha256(b"%s %d %d" % (seed.encode(), counter, part)) for part in range(3)]
-        )
-        yield int.from_bytes(octets, "big") % modulus
 
 
 def test_random_signatures_verify_and_their_neighbours_do_not():
     for bits in _BITS:
         on = ecdsa.curve(bits)
-        numbers = _numbers("random", on.n)
+        numbers = numbers_below("random", on.n)
         for _ in range(2):
             d, e, k = next(numbers), next(numbers) >> 10, next(numbers)
-            q = _times(on, d)
-            r, s = _sign(on, d, e, k)
-            check.true(_verify(on, q, e, r, s), bits)
-            check.true(_verify(on, q, e, r, on.n - s), bits)
-            check.false(_verify(on, q, e + 1, r, s), bits)
-            check.false(_verify(on, q, e, r + 1, s), bits)
-            check.false(_verify(on, q, e, r, s ^ 1), bits)
+            q = times(on, d)
+            r, s = sign(on, d, e, k)
+            check.true(verify(on, q, e, r, s), bits)
+            check.true(verify(on, q, e, r, on.n - s), bits)
+            check.false(verify(on, q, e + 1, r, s), bits)
+            check.false(verify(on, q, e, r + 1, s), bits)
+            check.false(verify(on, q, e, r, s ^ 1), bits)
 
 
 def test_r_and_s_are_in_range():
     for bits in _BITS:
         on = ecdsa.curve(bits)
-        r, s = _sign(on, 5, 77, 99)
-        q = _times(on, 5)
-        check.true(_verify(on, q, 77, r, s))
+        r, s = sign(on, 5, 77, 99)
+        q = times(on, 5)
+        check.true(verify(on, q, 77, r, s))
         for wrong in ((0, s), (r, 0), (r + on.n, s), (r, s + on.n), (on.n, s), (r, on.n), (0, 0)):
-            check.false(_verify(on, q, 77, wrong[0], wrong[1]))
+            check.false(verify(on, q, 77, wrong[0], wrong[1]))
 
 
 def test_small_private_keys_meet_their_own_points():
@@ -82,23 +39,23 @@ def test_small_private_keys_meet_their_own_points():
     for bits in (256, 384):
         on = ecdsa.curve(bits)
         for d in (1, 2, 3, 5, 7, on.n - 1, on.n - 2):
-            q = _times(on, d)
+            q = times(on, d)
             for e, k in ((1, 1), (0, 2), (on.n - 1 >> 8, 3), (77, on.n - 1)):
-                r, s = _sign(on, d, e, k)
+                r, s = sign(on, d, e, k)
                 if not s:
                     continue
-                check.true(_verify(on, q, e, r, s), d)
-                check.false(_verify(on, q, e ^ 1, r, s), d)
+                check.true(verify(on, q, e, r, s), d)
+                check.false(verify(on, q, e ^ 1, r, s), d)
 
 
 def test_a_sum_at_infinity_is_false():
     """u1 G + u2 Q = 0 when e = -r d."""
     for bits in _BITS:
         on = ecdsa.curve(bits)
-        q = _times(on, 6)
+        q = times(on, 6)
         r = 12345
         e = -r * 6 % on.n
-        check.false(_verify(on, q, e, r, 999), bits)
+        check.false(verify(on, q, e, r, 999), bits)
 
 
 def test_points_must_be_on_the_curve():
@@ -148,7 +105,7 @@ def test_inverses():
 def test_scalars_are_recoded_without_loss():
     """The digits of both recodings add up to the scalar again."""
     on = ecdsa.curve(256)
-    numbers = _numbers("recode", on.n)
+    numbers = numbers_below("recode", on.n)
     for k in (0, 1, 2, 15, 16, on.n - 1, on.n - 2, 1 << 255, next(numbers), next(numbers)):
         total = 0
         for i, digit in enumerate(ecdsa._wnaf_digits(k, 32, 16)):
