@@ -131,6 +131,15 @@ class Distribution:
             raise FetchError(f"apt refuses: {last_line(done.stderr)}")
 
 
+def own_suite() -> str:
+    """The suite this machine runs, from os-release; "" where none is named."""
+    for line in Path("/etc/os-release").read_text(encoding="utf-8").splitlines():
+        name, _, value = line.partition("=")
+        if name == "VERSION_CODENAME":
+            return value.strip('"')
+    return ""
+
+
 def last_line(text: str) -> str:
     return (text.strip().splitlines() or ["nothing"])[-1][:200]
 

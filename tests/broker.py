@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from host_tools.distribution import Distribution, FetchError
+from host_tools.distribution import Distribution, FetchError, own_suite
 from host_tools.runtime import BUILD
 
 _PROGRAM = "usr/sbin/mosquitto"
@@ -46,12 +46,8 @@ def find() -> Mosquitto:
     fetched = BUILD / "mosquitto"
     found = Mosquitto(fetched / _PROGRAM, fetched / _LIBRARIES)
     if not found.program.exists():
-        release = dict(
-            line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if line
-        )
-        suite = release.get("VERSION_CODENAME", "").strip('"')
         try:
-            Distribution(BUILD / "mosquitto-apt", suite).fetch(_PACKAGES, fetched)
+            Distribution(BUILD / "mosquitto-apt", own_suite()).fetch(_PACKAGES, fetched)
         except FetchError as error:
             raise NoBroker(f"Mosquitto could not be fetched ({error}): install it") from error
     done = subprocess.run(

@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from host_tools.distribution import Distribution, FetchError
+from host_tools.distribution import Distribution, FetchError, own_suite
 from host_tools.runtime import BUILD
 
 _LIBRARIES = ("usr/lib/softhsm/libsofthsm2.so", "usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
@@ -45,10 +45,7 @@ def find() -> SoftHsm:
     for root in (Path("/"), fetched):
         if found := _below(root):
             return found
-    release = dict(
-        line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if line
-    )
-    suite = release.get("VERSION_CODENAME", "").strip('"')
+    suite = own_suite()
     try:
         Distribution(BUILD / "softhsm-apt", suite).fetch(("softhsm2", "libsofthsm2"), fetched)
     except FetchError as error:
