@@ -21,7 +21,7 @@ comes.
 Heap: 2.5 KB from a .mpy file.
 """
 
-from .compat import const, forget
+from .compat import collect_every, const, forget
 from .der import OID, SEQUENCE, Reader
 from .errors import MalformedError, UnsupportedError
 
@@ -37,6 +37,7 @@ EC_KEY = b"\x2a\x86\x48\xce\x3d\x02\x01"  # 1.2.840.10045.2.1, whole
 _RSA_KEY_ARC = const(1)  # rsaEncryption
 _PSS_ARC = const(10)
 _NULL = b"\x05\x00"
+_SHORT_BYTES = const(256)
 
 
 def verify(sig_alg, spki, message, signature, table=None) -> bool:
@@ -59,7 +60,12 @@ def verifying(sig_alg, spki, message, signature, table=None):
     except MemoryError:
         # A path has keys of several families, and the code of one can give way to the next.
         unload()
-    return (yield from _verifying(sig_alg, spki, message, signature, None, True))
+    # And no garbage between what is loaded now and what the numbers need in one piece.
+    before = collect_every(_SHORT_BYTES)
+    try:
+        return (yield from _verifying(sig_alg, spki, message, signature, None, True))
+    finally:
+        collect_every(before)
 
 
 def _verifying(sig_alg, spki, message, signature, table, is_short):
