@@ -122,7 +122,7 @@ class Connection(io.IOBase):
         except TrustError as refusal:  # the store has no state any more, or not that service
             self.close()
             raise self._refused or Refused(refusal.code, refusal.detail)
-        except BaseException:
+        except BaseException:  # also Ctrl-C and a program's own: nothing stays half open
             self.close()
             raise
         return self._wants

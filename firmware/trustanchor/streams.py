@@ -31,8 +31,8 @@ async def open_connection(context, host, port):
             await asyncio.sleep(0)
             while not connection.is_ready():
                 await asyncio.sleep(POLL_S)
-    except BaseException:
-        connection.close()  # cancelled, too
+    except BaseException:  # also asyncio.CancelledError, which is no Exception
+        connection.close()
         raise
     if IS_MICROPYTHON:
         # TLS itself where possible: the event loop polls it every millisecond.

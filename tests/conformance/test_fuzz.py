@@ -108,7 +108,7 @@ def test_a_changed_key_record_gets_its_new_kid() -> None:
     assert all(data[shape.nodes[k].body : shape.nodes[k].end] == kid for k in kids)
 
 
-@pytest.mark.skipif(not judge.REAL, reason="VECTORS names no folder with real.jsonl")
+@pytest.mark.skipif(not judge.REAL, reason="no real.jsonl: name its folder with VECTORS=dir")
 def test_the_judge_target_starts_from_real_chains_that_are_accepted() -> None:
     for case in judge.REAL:
         assert judge.verdict(case["chain"]).code == "ok", case["id"]

@@ -51,7 +51,7 @@ def openssl_spki(der: bytes) -> bytes:
     return ssl.PEM_cert_to_DER_cert(pem.decode().replace("PUBLIC KEY", "CERTIFICATE"))
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command is not installed")
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl command: install openssl")
 @pytest.mark.parametrize("store", sorted(stores()))
 def test_spki_of_every_root_equals_openssl_s(store: str) -> None:
     certificates = roots(stores()[store])

@@ -180,7 +180,7 @@ def test_a_server_that_floods_is_refused_in_time(
     assert seconds < FLOOD_S  # two rounds of four, a second each at most
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command is not installed")
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl command: install openssl")
 @pytest.mark.parametrize("interpreter", ["MicroPython 32-bit", "CPython"])
 def test_an_accepted_server_cannot_begin_another_handshake(
     interpreter: str, scene: Scene, tmp_path: Path
