@@ -25,39 +25,44 @@ from micropython import const
 _LINE = const(76)  # b"L": source text, as typed at the prompt: an expression prints its value
 _FILE = const(70)  # b"F": name of a file in the root directory, skipped when it does not exist
 
+_EIO = const(5)
+
 _scope = {"__name__": "__main__"}
 
 
-class BoardFlash(Flash):
+class BoardFlash:
     """Flash whose operations are as whole under Ctrl-C as a driver in C: LittleFS would be left
-    half-way by an exception that passes through it."""
+    half-way by an exception that passes through it.
+
+    flash  a Flash, or None: then every operation is refused, for a mount that must not go on
+    """
+
+    def __init__(self, flash):
+        self.flash = flash
 
     def readblocks(self, block, buf, offset=0):
+        if not self.flash:
+            return -_EIO
         was_masked = link.shield()
-        status = Flash.readblocks(self, block, buf, offset)
+        status = self.flash.readblocks(block, buf, offset)
         link.unshield(was_masked)
         return status
 
     def writeblocks(self, block, buf, offset=None):
+        if not self.flash:
+            return -_EIO
         was_masked = link.shield()
-        status = Flash.writeblocks(self, block, buf, offset)
+        status = self.flash.writeblocks(block, buf, offset)
         link.unshield(was_masked)
         return status
 
     def ioctl(self, request, argument):
+        if not self.flash:
+            return -_EIO
         was_masked = link.shield()
-        status = Flash.ioctl(self, request, argument)
+        status = self.flash.ioctl(request, argument)
         link.unshield(was_masked)
         return status
-
-    def heir(self):
-        """Another device on the same flash; this one refuses every operation from now on."""
-        other = BoardFlash(
-            self._file, self.block_size, self.block_count, self.cut_at, self.torn, self._on_cut
-        )
-        other.writes, other.erases = self.writes, self.erases
-        self.block_count = 0
-        return other
 
 
 def main():
@@ -69,12 +74,14 @@ def main():
 
     board_shims.install(config)
     flash = BoardFlash(
-        int(sys.argv[3]),
-        config["block_size"],
-        config["block_count"],
-        config["cut_at"],
-        config["torn"],
-        lambda: link.stop(b"C"),
+        Flash(
+            int(sys.argv[3]),
+            config["block_size"],
+            config["block_count"],
+            config["cut_at"],
+            config["torn"],
+            lambda: link.stop(b"C"),
+        )
     )
     _mount(flash)
     global _flash
@@ -113,8 +120,9 @@ def _remount():
     """Mount the file system anew after Ctrl-C.
 
     The unix interpreter raises KeyboardInterrupt out of its signal handler, in the middle of C:
-    what LittleFS holds in RAM may be half changed, and a later write was lost. Hardware raises it
-    between two bytecodes. Its files are closed: they know nothing of the new mount.
+    what LittleFS holds in RAM may be half changed, even by a read (its cache names the block
+    before it has the bytes), and a later write was lost, or a file was not found. Hardware raises
+    it between two bytecodes. Its files are closed: they know nothing of the new mount.
     """
     global _flash
     for value in _scope.values():
@@ -124,12 +132,14 @@ def _remount():
             except OSError:
                 pass
     link.collect_silently()
-    _flash = _flash.heir()
+    flash, _flash.flash = _flash.flash, None
     vfs.umount("/")
+    link.collect_silently()  # the old mount makes room for the new: a program may fill the heap
     try:
+        _flash = BoardFlash(flash)
         vfs.mount(vfs.VfsLfs2(_flash), "/")
-    except OSError as error:
-        print("The file system cannot be mounted any more:", error)
+    except (OSError, MemoryError) as error:
+        print("The file system cannot be mounted any more, reset the board:", error)
         return
     import uos
 
@@ -139,10 +149,9 @@ def _remount():
 def _serve():
     while True:
         gc.collect()
-        before = _flash.operations
         error = _run(link.receive())
         _settle()
-        if isinstance(error, KeyboardInterrupt) and _flash.operations != before:
+        if isinstance(error, KeyboardInterrupt):
             _remount()
         link.send(b"E")  # the end of the code's output; no Ctrl-C is sent after the answer
         link.receive()
@@ -159,29 +168,32 @@ def _serve():
 def _run(message):
     """Run a user's code and return the exception that ended it, or None."""
     try:
-        link.unmask()  # a Ctrl-C that waited is raised here
         if isinstance(message[1], MemoryError):
             return message[1]
         if message[0] == _FILE:
-            _run_file(message.pop())
-        else:
-            # Popped, so that the source is garbage while the code runs, as it is on a board.
-            mode = "single" if message[0] == _LINE else "exec"
-            exec(compile(message.pop(), "<stdin>", mode), _scope)
+            if _is_there(message[1]):
+                link.unmask()  # a Ctrl-C that waited is raised here
+                execfile(message.pop(), _scope)
+            return None
+        # Popped, so that the source is garbage while the code runs, as it is on a board.
+        mode = "single" if message[0] == _LINE else "exec"
+        code = compile(message.pop(), "<stdin>", mode)
+        # No sooner: neither a search for a file nor the compiler ends half-way on hardware.
+        link.unmask()
+        exec(code, _scope)
     except BaseException as error:  # noqa: BLE001 - the REPL reports whatever ends a program
         return error
     return None
 
 
-@micropython.native
-def _run_file(name):
+def _is_there(name):
     import uos
 
     try:
         uos.stat(name)
     except OSError:
-        return
-    execfile(name, _scope)
+        return False
+    return True
 
 
 def _settle():
