@@ -14,6 +14,7 @@ from host_tools.errors import HostError
 from host_tools.output import console, print_json, progress_bar, verdict_text
 from host_tools.reasons import explain
 from trustanchor.errors import TrustError
+from trustanchor.kinds import ES256
 
 _SIGNATURE_FILE_BYTES = 1 << 16
 
@@ -260,7 +261,7 @@ def _signature(path: Path, key: Key) -> bytes:
         content = base64.b64decode(b"".join(content.split()), validate=True)
     except ValueError:
         pass  # raw bytes, as `openssl dgst` and `pkcs11-tool` write them
-    if key.alg == signers.ES256 and len(content) != 64:
+    if key.alg == ES256 and len(content) != 64:
         try:
             content = signers.raw_ecdsa(content)
         except (ValueError, OverflowError):  # not DER, or numbers of another curve

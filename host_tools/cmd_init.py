@@ -21,10 +21,11 @@ from host_tools.output import print_json, printable
 from host_tools.reasons import explain
 from trustanchor import certificate, names
 from trustanchor.compat import sha256
+from trustanchor.kinds import CLOCK_KNOWN
 from trustanchor.local import LocalState
 from trustanchor.policy import judge
 from trustanchor.rules import literal
-from trustanchor.state import CLOCK_KNOWN, Asked
+from trustanchor.state import Asked
 
 _EXAMPLE = """\
 examples:

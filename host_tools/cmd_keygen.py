@@ -12,6 +12,7 @@ from host_tools import hss_keys, keyfiles, signers
 from host_tools.errors import HostError
 from host_tools.output import console, print_json, progress_bar
 from trustanchor.compat import sha256
+from trustanchor.kinds import HSS_LMS
 
 _RSA_EXPONENT = 65537
 
@@ -156,7 +157,7 @@ def _write_hss(
         share.name = f"{Path(arguments.name).name}-{number}"
         keyfiles.write_new(path, hss_keys.encode(share, passphrase), 0o600)
     keyfiles.write_new(public, signers.hss_public_pem(shares[0].public))
-    return signers.HSS_LMS, shares[0].public
+    return HSS_LMS, shares[0].public
 
 
 def _kid(record: tuple[int, bytes]) -> bytes:

@@ -26,8 +26,9 @@ from host_tools.output import print_json, printable
 from host_tools.reasons import explain
 from trustanchor import certificate
 from trustanchor.compat import sha256
-from trustanchor.der import BIT_STRING, INTEGER, OCTET_STRING, OID, SEQUENCE, Reader
+from trustanchor.der import Reader
 from trustanchor.errors import TrustError
+from trustanchor.kinds import BIT_STRING, INTEGER, OCTET_STRING, OID, SEQUENCE
 
 # Bytes of one input. The largest thing anybody keeps in one file is a store of roots, 0.3 MB.
 _INPUT_BYTES = 4 << 20

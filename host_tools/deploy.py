@@ -158,8 +158,8 @@ class Board:
 def package_folder(form: str, architecture: str | None, tests: Path | None = None) -> Path:
     """Return the folder `trustanchor` as it goes to the board; form is "mpy" or "py".
 
-    Compiled, it is build/mpy/<architecture>/trustanchor, made when a source is newer, with the
-    numbers of limits.py in the code (fold.py). Only modules of native code depend on the
+    Compiled, it is build/mpy/<architecture>/trustanchor, made when a source is newer, with numbers
+    for the names of limits.py and kinds.py (fold.py). Only modules of native code depend on the
     architecture; where a board takes none ("any") they are left out and their plain twins serve.
 
     tests  a folder of programs that look at private names: a package of their own keeps these
@@ -179,12 +179,13 @@ def package_folder(form: str, architecture: str | None, tests: Path | None = Non
         if stale.stem not in sources:
             stale.unlink(missing_ok=True)
     march = [f"-march={architecture}"] if architecture else []
-    limits = sources.pop(fold.MODULE)
-    constants = fold.constants_of(limits)
-    compile_newer(limits, folder, *MPY_OPTIONS)  # for applications that ask
+    numbers = [sources.pop(name) for name in fold.MODULES]
+    constants = fold.constants_of(PACKAGE)
+    for module in numbers:
+        compile_newer(module, folder, *MPY_OPTIONS)  # for applications that ask
     # What one module says of another decides what may be renamed in it.
     programs = sorted(tests.glob("*.py")) if tests else []
-    read = (limits, *sources.values(), *programs)
+    read = (*numbers, *sources.values(), *programs)
     if all(_is_new(folder / f"{name}.mpy", *read) for name in sources):
         return folder
     texts = {name: source.read_text(encoding="utf-8") for name, source in sources.items()}

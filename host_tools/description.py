@@ -42,7 +42,7 @@ from host_tools.errors import HostError
 from host_tools.output import printable
 from trustanchor import anchors
 from trustanchor.anchors import Anchor
-from trustanchor.state import (
+from trustanchor.kinds import (
     CLIENT_AUTH,
     EXPIRY_ANCHORS,
     EXPIRY_REFUSE,
@@ -53,10 +53,8 @@ from trustanchor.state import (
     RATCHET_NEVER,
     RATCHET_ORDERED,
     SERVER_AUTH,
-    Pin,
-    PinSet,
-    Service,
 )
+from trustanchor.state import Pin, PinSet, Service
 
 _TEXT_BYTES = 1 << 20
 _FILE_BYTES = 4 << 20

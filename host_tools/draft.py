@@ -23,14 +23,14 @@ from host_tools import bundle_encode, inputs
 from host_tools.bundle_encode import Authority, Description, Key
 from host_tools.errors import HostError
 from host_tools.signers import ALGORITHM_NAMES
-from trustanchor import authority, bundle, prefix, signatures, update
+from trustanchor import authority, bundle, kinds, prefix, signatures, update
 from trustanchor.authority import Link
 from trustanchor.cbor import BytesSource, Reader
 from trustanchor.cose import Message
 from trustanchor.errors import UpdateError
+from trustanchor.kinds import CLOCK_VERIFIED
 from trustanchor.limits import LINKS
 from trustanchor.record import Record
-from trustanchor.state import CLOCK_VERIFIED
 
 FORMAT = "trustanchor-draft-1"
 _DRAFT_BYTES = 2 << 20
@@ -248,7 +248,7 @@ def read_link(content: bytes, name: str) -> bytes:
     """One link message in a file of its own, or refuse."""
     reader = Reader(BytesSource(content))
     message = Message(reader)
-    if message.type != prefix.LINK or reader.more():
+    if message.type != kinds.LINK or reader.more():
         raise HostError(f"{name}: not a link.", "bundle.link")
     Link(message)
     return content

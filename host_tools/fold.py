@@ -1,75 +1,86 @@
 # SPDX-License-Identifier: MIT
-"""Write the limits into the code to be compiled, as mpy-cross does with const() in one file.
+"""Write named numbers into the code to be compiled, as mpy-cross does with const() in one file.
 
 A name costs a board some 40 bytes of heap in the module that defines it and 16 more in each that
-imports it, and firmware/trustanchor/limits.py has sixty. Compiled modules carry the numbers, and
-no board ever loads limits.
+imports it; limits.py and kinds.py of firmware/trustanchor have a hundred. Compiled modules carry
+the numbers, and load neither of the two, nor the name const, which is the compiler's alone.
 
-    text = folded(source, limits)       # same lines, for an error of mpy-cross
+    constants = constants_of(folder)          # {"limits": {name: number}, "kinds": {...}}
+    text = folded(source, constants)          # same lines, for an error of mpy-cross
 """
 
 import ast
 from collections.abc import Mapping
 from pathlib import Path
 
-MODULE = "limits"
+MODULES = ("limits", "kinds")
+
+Constants = Mapping[str, Mapping[str, int]]  # by module, by name
 
 
-def constants_of(path: Path) -> dict[str, int]:
-    """Every public constant of a module; ValueError when one is not an integer."""
+def constants_of(folder: Path) -> Constants:
+    """Every public constant of both modules; ValueError when one is not an integer."""
+    return {module: _numbers_in(folder / f"{module}.py") for module in MODULES}
+
+
+def _numbers_in(path: Path) -> dict[str, int]:
     namespace: dict[str, object] = {}
     exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), namespace)
     found = {}
     for name, value in namespace.items():
         if name.isupper():
-            if not isinstance(value, int) or value < 0:
+            if not isinstance(value, int):
                 raise ValueError(f"{path.name}: {name} is no number that can be folded")
             found[name] = value
     return found
 
 
-def folded(source: str, constants: Mapping[str, int]) -> str:
+def folded(source: str, constants: Constants) -> str:
     """Return source with the constants for their names, and without the imports of them.
 
     ValueError when a name is renamed, assigned to or unknown: that would change what it means.
     """
     tree = ast.parse(source)
-    imported = set()
-    has_module = False
+    imported: dict[str, int | None] = {}
+    modules: set[str] = set()
     edits: list[tuple[ast.expr | ast.stmt, str]] = []
     for node in ast.walk(tree):
         if not isinstance(node, ast.ImportFrom) or node.level != 1:
             continue
-        if node.module == MODULE:
-            imported |= {alias.name for alias in node.names}
-        elif node.module is None and MODULE in [alias.name for alias in node.names]:
-            has_module = True
-            node.names = [alias for alias in node.names if alias.name != MODULE]
-            edits.append((node, ast.unparse(node) if node.names else "pass"))
-            continue
+        if node.module is not None and node.module in constants:
+            if any(alias.asname for alias in node.names):
+                raise ValueError(f"line {node.lineno}: a number keeps its name")
+            for alias in node.names:
+                imported[alias.name] = constants[node.module].get(alias.name)
+            gone = node.names
+        elif node.module is None:
+            gone = [alias for alias in node.names if alias.name in constants]
+            if any(alias.asname for alias in gone):
+                raise ValueError(f"line {node.lineno}: a module of numbers keeps its name")
+            modules |= {alias.name for alias in gone}
+        elif node.module == "compat":
+            gone = [alias for alias in node.names if alias.name == "const"]
         else:
             continue
-        if any(alias.asname for alias in node.names):
-            raise ValueError(f"line {node.lineno}: a limit keeps its name")
-        edits.append((node, "pass"))
-    taken = imported | {MODULE} if has_module else imported
+        if gone:
+            node.names = [alias for alias in node.names if alias not in gone]
+            edits.append((node, ast.unparse(node) if node.names else "pass"))
     for node in ast.walk(tree):
-        if isinstance(node, ast.arg) and node.arg in taken:
-            raise ValueError(f"line {node.lineno}: {node.arg} is a limit's name")
-        name = None
+        if isinstance(node, ast.arg) and (node.arg in imported or node.arg in modules):
+            raise ValueError(f"line {node.lineno}: {node.arg} is a number's name")
         if isinstance(node, ast.Name) and node.id in imported:
-            name = node.id
+            name, value = node.id, imported[node.id]
         elif (
-            has_module
-            and isinstance(node, ast.Attribute)
+            isinstance(node, ast.Attribute)
             and isinstance(node.value, ast.Name)
-            and node.value.id == MODULE
+            and node.value.id in modules
         ):
-            name = node.attr
-        if name is not None:
-            if not isinstance(node.ctx, ast.Load) or name not in constants:  # type: ignore[attr-defined]
-                raise ValueError(f"line {node.lineno}: {name} cannot be folded")  # type: ignore[attr-defined]
-            edits.append((node, str(constants[name])))  # type: ignore[arg-type]
+            name, value = node.attr, constants[node.value.id].get(node.attr)
+        else:
+            continue
+        if value is None or not isinstance(node.ctx, ast.Load):
+            raise ValueError(f"line {node.lineno}: {name} cannot be folded")
+        edits.append((node, str(value) if value >= 0 else f"({value})"))
     return _edited(source, edits)
 
 

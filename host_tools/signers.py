@@ -32,11 +32,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from host_tools import hss_keys, inputs, keyfiles
 from host_tools.errors import HostError
 from host_tools.output import printable
+from trustanchor.kinds import ES256, HSS_LMS, PS256
 
-# COSE algorithm numbers: RFC 9053 section 2.1, RFC 8230 section 2, RFC 8778 section 4.
-ES256 = -7
-PS256 = -37
-HSS_LMS = -46
 ALGORITHM_NAMES = {ES256: "ES256", PS256: "PS256", HSS_LMS: "HSS-LMS"}
 
 PIN_VARIABLE = "TRUSTANCHOR_PIN"

@@ -21,7 +21,8 @@ from host_tools.bundle_encode import (
     sign,
 )
 from tests.certs import pki
-from trustanchor.state import MODE_KEY, Pin, PinSet, Service
+from trustanchor.kinds import MODE_KEY
+from trustanchor.state import Pin, PinSet, Service
 
 ISSUED_AT = 1793491200  # 2026-11-01
 _NAMES = ("unsigned", "negative", "bytes", "text", "array", "map", "tag", "true")

@@ -29,9 +29,9 @@ def __getattr__(name):
             return globals()[name]
         except ImportError:
             raise AttributeError(name)
-    from .compat import LOADING_BYTES, collect_every
+    from .compat import collect_every
 
-    before = collect_every(LOADING_BYTES)
+    before = collect_every()
     try:
         # globals() and not None: CPython resolves the relative import through it.
         module = __import__(_HOME[name], globals(), None, (name,), 1)

@@ -8,18 +8,8 @@ Heap: 1 KB from a .mpy file.
 import hashlib
 
 from .errors import MalformedError, UnsupportedError
-from .signatures import (
-    EC_KEY,
-    ES256,
-    HSS_LMS,
-    PS256,
-    RSA,
-    curve_bits,
-    finish,
-    parts_of,
-    unload,
-    verifying_ecdsa,
-)
+from .kinds import ES256, HSS_LMS, PS256
+from .signatures import EC_KEY, RSA, curve_bits, finish, parts_of, unload, verifying_ecdsa
 
 
 def verify_cose(alg: int, public_key, message, signature, table=None) -> bool:

@@ -14,8 +14,8 @@ Heap: 4 KB from a .mpy file.
 
 from .compat import forget, tidy
 from .errors import MalformedError, TrustError, UpdateError
+from .kinds import SERVER_AUTH
 from .limits import RETIRED_PINS
-from .state import SERVER_AUTH
 
 _OVERRIDE = "revert"
 

@@ -11,7 +11,7 @@ Depends on: state; dn when an anchor is listed; errors, certificate, identity in
 Heap: about 2.5 KB from a .mpy file.
 """
 
-from .state import CLIENT_AUTH, SERVER_AUTH
+from .kinds import CLIENT_AUTH, SERVER_AUTH
 
 
 class Anchor:
@@ -102,9 +102,10 @@ def anchor_of(certificate: bytes, dates=False, **policy) -> Anchor:
     certificate that could not issue (RFC 5280 section 6.1.4 (k), (n), (o)), anchor.purposes for
     one whose extended key usage leaves no purpose.
     """
-    from .certificate import KU_KEY_CERT_SIGN, Certificate
+    from .certificate import Certificate
     from .errors import PinError
     from .identity import allows_issuing
+    from .kinds import KU_KEY_CERT_SIGN
 
     root = Certificate(certificate)
     if not root.is_ca:

@@ -15,8 +15,9 @@ from .cbor import BytesSource, Reader
 from .compat import sha256, tidy
 from .cose import Message
 from .errors import MalformedError, UnsupportedError, UpdateError
+from .kinds import LINK, RESCUE, STATE
 from .limits import AUTHORITY_BYTES, GROUP_KEYS, GROUPS, LINK_BYTES, LINKS
-from .prefix import LINK, RESCUE, STATE, fill
+from .prefix import fill
 
 _LINK = (
     "version:v epoch:i0-1073741823 sequence:i0-1073741823 3:- 4:- 5:-"

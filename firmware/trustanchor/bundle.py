@@ -19,6 +19,7 @@ from .anchors import Anchor
 from .cbor import BytesSource, Reader
 from .compat import const, sha256
 from .errors import MalformedError, StoreError
+from .kinds import LINK
 from .limits import (
     ANCHOR_BYTES,
     ANCHORS,
@@ -30,7 +31,7 @@ from .limits import (
     PROBES,
     SERVICES,
 )
-from .prefix import LINK, envelope, feed, fill, ignore, read_prefix, value
+from .prefix import envelope, feed, fill, ignore, read_prefix, value
 
 # The maps of a state, field after field; 4294967295 is 2^32 - 1.
 _SERVICE = (

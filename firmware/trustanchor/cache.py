@@ -17,6 +17,7 @@ Heap: about 3 KB from a .mpy file; 14 bytes an entry, and entries waiting to be 
 import os
 
 from .compat import const
+from .kinds import EVENT_INTERMEDIATES, EVENT_PATH
 from .limits import (
     CACHE_PENDING_BYTES,
     CACHE_WRITE_S,
@@ -26,7 +27,6 @@ from .limits import (
     LEARNED,
     LEARNED_BYTES,
 )
-from .state import EVENT_INTERMEDIATES, EVENT_PATH
 
 # The layout of SPEC.md "Store layout": magic, time of writing, then entries of
 # kind (1), length of the body (2), CRC-32 of all but itself (4), body.

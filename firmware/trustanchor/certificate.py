@@ -13,13 +13,9 @@ Depends on: compat, der; x509 when one is parsed, dn on the first self_issued.
 Heap: 0.9 KB from a .mpy file; 0.4 KB a certificate beside its DER.
 """
 
-from .compat import const, sha256
-from .der import SEQUENCE, Reader
-
-# Bits of key_usage, RFC 5280 section 4.2.1.3; bit n of the standard is 1 << n.
-KU_DIGITAL_SIGNATURE = const(1)
-KU_KEY_ENCIPHERMENT = const(1 << 2)
-KU_KEY_CERT_SIGN = const(1 << 5)
+from .compat import sha256
+from .der import Reader
+from .kinds import SEQUENCE
 
 
 def spki_of(der: "bytes | bytearray | memoryview") -> memoryview:

@@ -15,8 +15,8 @@ Heap: about 1 KB from a .mpy file.
 import time
 
 from .compat import const
+from .kinds import CLOCK_KNOWN, CLOCK_UNKNOWN, CLOCK_VERIFIED
 from .limits import BUILD_AT
-from .state import CLOCK_KNOWN, CLOCK_UNKNOWN, CLOCK_VERIFIED
 
 # ESP32 counts from 2000, Unix builds from 1970. gmtime(0) tells; time.time() does not.
 _EPOCH_S = 946684800 if time.gmtime(0)[0] == 2000 else 0

@@ -25,14 +25,13 @@ else:
 # there, and after a while no kilobyte is left in one piece. Called before, not when it is late.
 tidy = gc.collect
 
-LOADING_BYTES = 1024  # for collect_every(): less makes an import slow, more leaves holes
 
-
-def collect_every(count: int) -> int:
+def collect_every(count: int = 1024) -> int:
     """Let the collector run after count bytes were allocated; return what it was before.
 
     For the time of work that loads code: what is loaded then lies close together, instead of
-    wherever the garbage of the moment left room. Nothing and 0 on CPython.
+    wherever the garbage of the moment left room. Less than 1,024 makes an import slow, more leaves
+    holes. Nothing and 0 on CPython.
     """
     before = gc.threshold()
     gc.threshold(count)

@@ -17,10 +17,11 @@ Heap: 2.4 KB from a .mpy file; 32 names, decoded, and one subtree at a time.
 
 from . import limits
 from .compat import const
-from .der import OID, SEQUENCE, SET, Reader
+from .der import Reader
 from .dn import parse_rdns
 from .errors import MalformedError, PathError
-from .names import TAG_DIRECTORY, TAG_DNS, TAG_IP, general_names, is_host_name
+from .kinds import OID, SEQUENCE, SET, TAG_DIRECTORY, TAG_DNS, TAG_IP
+from .names import general_names, is_host_name
 
 _TAG_PERMITTED = const(0xA0)
 _TAG_EXCLUDED = const(0xA1)

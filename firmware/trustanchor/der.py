@@ -12,20 +12,13 @@ nested a thousand levels deep are skipped as one element or refused by their tag
     body.finish()                   # refuses trailing bytes
     outer.finish()
 
-Depends on: compat, errors.
+Depends on: compat, errors, kinds.
 Heap: 2 KB from a .mpy file; one small object per nesting level; views, never copies.
 """
 
 from .compat import const
 from .errors import MalformedError
-
-# Identifier octets, X.690 section 8.1.2, universal class.
-INTEGER = const(0x02)
-BIT_STRING = const(0x03)
-OCTET_STRING = const(0x04)
-OID = const(0x06)
-SEQUENCE = const(0x30)
-SET = const(0x31)
+from .kinds import BIT_STRING, INTEGER, OID
 
 _HIGH_TAG_FORM = const(0x1F)  # low five bits all ones: multi-byte tag; X.509 has none
 _LONG_LENGTH = const(0x80)

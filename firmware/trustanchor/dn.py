@@ -10,8 +10,9 @@ Heap: 1.2 KB from a .mpy file; short copies of the names that are compared.
 
 from . import limits
 from .compat import const, sha256
-from .der import OID, SEQUENCE, SET, Reader
+from .der import Reader
 from .errors import MalformedError
+from .kinds import OID, SEQUENCE, SET
 
 # String types whose characters are compared, not their bytes.
 _UTF8 = const(0x0C)

@@ -62,7 +62,8 @@ def matching_name(leaf, pattern: str, host: "str | None") -> str:
 
     Refuses with name.no_san, name.mismatch. A wildcard names no peer and never matches.
     """
-    from .names import TAG_DNS, general_names, is_host_name, pattern_matches
+    from .kinds import TAG_DNS
+    from .names import general_names, is_host_name, pattern_matches
 
     if leaf.san is None:
         raise PathError("name.no_san")

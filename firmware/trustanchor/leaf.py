@@ -17,8 +17,9 @@ Heap: 1.2 KB from a .mpy file.
 
 from . import limits
 from .compat import const
-from .der import SEQUENCE, Reader
+from .der import Reader
 from .errors import MalformedError
+from .kinds import SEQUENCE
 
 _TAG_VERSION = const(0xA0)
 _UTC_TIME = const(0x17)  # X.690 section 8.1.2

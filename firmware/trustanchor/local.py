@@ -20,9 +20,9 @@ Heap: 2 KB from a .mpy file.
 """
 
 from .compat import forget, sha256
+from .kinds import EVENT_LEAF_NOT_BEFORE, EVENT_PIN_SEEN
 from .limits import BOUND_AHEAD_S
 from .retired import retired_entry, union
-from .state import EVENT_LEAF_NOT_BEFORE, EVENT_PIN_SEEN
 
 
 class LocalState:

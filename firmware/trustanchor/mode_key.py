@@ -11,8 +11,8 @@ Heap: about 1 KB from a .mpy file.
 
 from .compat import sha256
 from .errors import PathError, PinError
+from .kinds import CLIENT_AUTH, EVENT_PIN_SEEN, SERVER_AUTH
 from .leaf import key_and_dates
-from .state import CLIENT_AUTH, EVENT_PIN_SEEN, SERVER_AUTH
 
 
 def decide(case):

@@ -12,8 +12,7 @@ Heap: about 2.5 KB from a .mpy file.
 from . import pins
 from .compat import sha256, tidy
 from .errors import PathError, PinError
-from .limits import LEARNED
-from .state import (
+from .kinds import (
     CLIENT_AUTH,
     CLOCK_VERIFIED,
     EVENT_INTERMEDIATES,
@@ -21,9 +20,10 @@ from .state import (
     EVENT_PATH,
     EVENT_PIN_SEEN,
     EXPIRY_ANCHORS,
-    NO_DIGEST,
     SERVER_AUTH,
 )
+from .limits import LEARNED
+from .state import NO_DIGEST
 
 _CACHE_LABEL = b"ta-path-1"
 

@@ -14,15 +14,12 @@ Heap: 2.2 KB from a .mpy file; short copies of the names that are compared.
 
 from . import limits
 from .compat import const
-from .der import SEQUENCE, Reader
+from .der import Reader
 from .errors import MalformedError, PathError
+from .kinds import SEQUENCE, TAG_DNS, TAG_IP
 
-# GeneralName, RFC 5280 section 4.2.1.6, as context tags.
-TAG_DNS = const(0x82)
-TAG_DIRECTORY = const(0xA4)
-TAG_IP = const(0x87)
-# otherName, rfc822Name, dNSName, x400Address, directoryName, ediPartyName, URI, iPAddress,
-# registeredID: every tag there is.
+# Every tag a GeneralName may have (RFC 5280 section 4.2.1.6): otherName, rfc822Name, dNSName,
+# x400Address, directoryName, ediPartyName, URI, iPAddress, registeredID.
 _GENERAL_NAMES = b"\xa0\x81\x82\xa3\xa4\xa5\x86\x87\x88"
 
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz0123456789-_."

@@ -40,11 +40,12 @@ Heap: about 6 KB from a .mpy file; 1 KB and 0.7 KB a certificate while it runs.
 """
 
 from . import limits
-from .certificate import KU_KEY_CERT_SIGN, Certificate
+from .certificate import Certificate
 from .compat import const, sha256, tidy
-from .der import SEQUENCE, Reader
+from .der import Reader
 from .dn import name_key, same_name
 from .errors import MalformedError, PathError, TrustError, UnsupportedError
+from .kinds import KU_KEY_CERT_SIGN, SEQUENCE
 
 # How useful a reason is to the person who has to act on it: the highest over all candidate paths
 # is reported. The nearer to success, the higher (webpki's rank()).

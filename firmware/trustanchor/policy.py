@@ -26,9 +26,9 @@ Heap: about 2 KB from a .mpy file.
 """
 
 from . import pins
-from .compat import LOADING_BYTES, collect_every
+from .compat import collect_every
 from .errors import PathError, TrustError
-from .state import MODE_KEY
+from .kinds import MODE_KEY
 
 _has_loaded = False
 
@@ -132,7 +132,7 @@ class _Case:
         # The first verdict loads up to 35 KB of code, and code that lands between garbage keeps
         # it apart for ever: then the collector runs often. Later verdicts need not pay for that.
         global _has_loaded
-        before = 0 if _has_loaded else collect_every(LOADING_BYTES)
+        before = 0 if _has_loaded else collect_every()
         try:
             if service.mode == MODE_KEY:
                 from .mode_key import decide

@@ -16,12 +16,10 @@ Heap: 3 KB from a .mpy file.
 from .cbor import BytesSource, Reader
 from .compat import const
 from .errors import MalformedError, UnsupportedError, UpdateError
+from .kinds import LINK
 from .limits import AUTHORITY_BYTES, BUNDLE_BYTES
 
-# Types of message; the content type and external_aad are made of these words.
-STATE = 0
-RESCUE = 1
-LINK = 2
+# By type of message.
 TYPES = (b"state", b"rescue", b"link")
 
 _CONTENT_TYPE = b"application/x.trustanchor-"

@@ -13,9 +13,9 @@ Heap: 2 KB from a .mpy file.
 """
 
 from .compat import const
+from .kinds import RATCHET_NEVER, RATCHET_ORDERED
 from .limits import HOLD_DOWNS
 from .retired import retired_entry, union
-from .state import RATCHET_NEVER, RATCHET_ORDERED
 
 _OVER = const(1 << 29)  # seconds: longer than any hold_max
 

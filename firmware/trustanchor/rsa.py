@@ -12,8 +12,9 @@ Depends on: compat, der, errors, limits, sha2.
 Heap: 1.5 KB from a .mpy file; a verification needs about six times the modulus.
 """
 
-from .der import SEQUENCE, Reader
+from .der import Reader
 from .errors import MalformedError, UnsupportedError
+from .kinds import SEQUENCE
 from .limits import RSA_MAX_BITS, RSA_MAX_EXPONENT, RSA_MIN_BITS
 
 # DigestInfo of RFC 8017 section 9.2, note 1: AlgorithmIdentifier up to the hash's last arc.

@@ -10,8 +10,9 @@ Heap: 1.5 KB from a .mpy file.
 
 from . import sha2
 from .compat import const
-from .der import SEQUENCE, Reader
+from .der import Reader
 from .errors import MalformedError, UnsupportedError
+from .kinds import SEQUENCE
 from .rsa import bit_length, opening
 from .signatures import identifier_of
 

@@ -12,8 +12,7 @@ Heap: about 4 KB from a .mpy file, only while a state is made.
 """
 
 from .errors import PinError
-from .limits import DISTRUST_WINDOW_S, RETIRED_PINS
-from .state import (
+from .kinds import (
     CLIENT_AUTH,
     EXPIRY_ANCHORS,
     EXPIRY_REFUSE,
@@ -24,11 +23,9 @@ from .state import (
     RATCHET_NEVER,
     RATCHET_ORDERED,
     SERVER_AUTH,
-    Pin,
-    PinSet,
-    Service,
-    TrustState,
 )
+from .limits import DISTRUST_WINDOW_S, RETIRED_PINS
+from .state import Pin, PinSet, Service, TrustState
 
 
 def literal(pins=(), anchors=(), hosts=None, check_name=False, issued_at=0) -> TrustState:

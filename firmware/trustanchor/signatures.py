@@ -22,13 +22,9 @@ Heap: 2.5 KB from a .mpy file.
 """
 
 from .compat import collect_every, const, forget
-from .der import OID, SEQUENCE, Reader
+from .der import Reader
 from .errors import MalformedError, UnsupportedError
-
-# COSE algorithm numbers: RFC 9053 section 2.1, RFC 8230 section 2, RFC 8778 section 5.
-ES256 = const(-7)
-PS256 = const(-37)
-HSS_LMS = const(-46)
+from .kinds import OID, SEQUENCE
 
 # Families, as the contents of their OIDs without the last arc, which tells members apart.
 RSA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01"  # 1.2.840.113549.1.1

@@ -17,36 +17,7 @@ Heap: about 3 KB from a .mpy file.
 """
 
 from .errors import PathError, PinError
-
-# Purposes, bits of Anchor.purposes and the value of Service.purpose.
-SERVER_AUTH = 1
-CLIENT_AUTH = 2
-
-# Service.mode
-MODE_PATH = 0  # a valid path to an anchor, and a live pin matches some key on a valid path
-MODE_ANCHORS = 1  # a valid path to an anchor, no pins
-MODE_KEY = 2  # a live pin equals the leaf's key; no path is built
-
-# PinSet.ratchet: which sighting in a completed handshake retires the pins before it.
-RATCHET_BACKUP = 0  # only a pin marked backup
-RATCHET_ORDERED = 1  # every pin
-RATCHET_NEVER = 2
-
-# PinSet.on_expiry: what happens when no pin of the set is inside its window any more.
-EXPIRY_REFUSE = 0
-EXPIRY_ANCHORS = 1  # go on without pins; needs CLOCK_VERIFIED
-
-# How far the reading of a clock may be believed: the second value of judge's `at`. A plain True
-# is CLOCK_KNOWN.
-CLOCK_UNKNOWN = 0  # never set since power on
-CLOCK_KNOWN = 1  # set, but perhaps by somebody on the network (SNTP is not authenticated)
-CLOCK_VERIFIED = 2  # set over an accepted connection or on the cable
-
-# Kinds of event in Verdict.events; each event is a tuple that starts with its kind.
-EVENT_PIN_SEEN = 1  # (kind, pin set name, pin index, spki_sha256): the leaf's key is a live pin
-EVENT_LEAF_NOT_BEFORE = 2  # (kind, unix seconds): may raise the bound in RAM
-EVENT_PATH = 3  # (kind, cache key, valid_from, valid_until, value): may be cached
-EVENT_INTERMEDIATES = 4  # (kind, DER, DER, ...): intermediates on the verified path
+from .kinds import EXPIRY_REFUSE, MODE_KEY, MODE_PATH, RATCHET_BACKUP, SERVER_AUTH
 
 NO_DIGEST = b"\x00" * 32
 

@@ -27,7 +27,7 @@ Heap: 3.5 KB from a .mpy file.
 
 import os
 
-from .compat import LOADING_BYTES, collect_every, const, forget
+from .compat import collect_every, const, forget
 from .copies import FileCopy, NvsCopy, remove
 from .errors import StoreError
 from .record import Record
@@ -98,7 +98,7 @@ class Store:
         record without a state that loads, or only damaged records). No connection may be made
         then.
         """
-        before = collect_every(LOADING_BYTES)
+        before = collect_every()
         try:
             from .boot import load
 
@@ -212,7 +212,7 @@ class Store:
         While it runs there is no state in RAM, because a small heap does not hold it beside what
         verifies signatures: a program with threads uses installing().
         """
-        before = collect_every(LOADING_BYTES)
+        before = collect_every()
         try:
             from .install import install
 

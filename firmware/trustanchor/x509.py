@@ -13,8 +13,9 @@ Heap: 2.5 KB from a .mpy file.
 
 from . import limits
 from .compat import const
-from .der import BIT_STRING, OCTET_STRING, SEQUENCE, Reader
+from .der import Reader
 from .errors import MalformedError
+from .kinds import BIT_STRING, OCTET_STRING, SEQUENCE
 from .leaf import opened, parse_time
 
 _BOOLEAN = const(0x01)

@@ -30,7 +30,8 @@ from host_tools import bundle_encode, deploy, runtime
 from tests.bench import mbedtls, native, worst
 from tests.certs import pki
 from trustanchor.anchors import Anchor, anchor_of
-from trustanchor.state import MODE_ANCHORS, MODE_KEY, MODE_PATH, Service
+from trustanchor.kinds import MODE_ANCHORS, MODE_KEY, MODE_PATH
+from trustanchor.state import Service
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from trustanchor.der import SEQUENCE, Reader
+from trustanchor.der import Reader
+from trustanchor.kinds import SEQUENCE
 
 from . import pki
 

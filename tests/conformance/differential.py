@@ -30,9 +30,10 @@ from tests.certs import pki
 from trustanchor import limits
 from trustanchor.anchors import AnchorList, anchor_of
 from trustanchor.errors import TrustError
+from trustanchor.kinds import MODE_ANCHORS
 from trustanchor.local import LocalState
 from trustanchor.policy import judge
-from trustanchor.state import MODE_ANCHORS, Asked, Service, TrustState
+from trustanchor.state import Asked, Service, TrustState
 
 AT = datetime.datetime(2025, 6, 1)
 AT_UNIX_S = int(AT.replace(tzinfo=datetime.UTC).timestamp())

@@ -36,8 +36,9 @@ from trustanchor.anchors import Anchor
 from trustanchor.bundle import parse
 from trustanchor.cbor import BytesSource
 from trustanchor.errors import TrustError
+from trustanchor.kinds import CLOCK_KNOWN, MODE_KEY
 from trustanchor.limits import BUILD_AT
-from trustanchor.state import CLOCK_KNOWN, MODE_KEY, Pin, PinSet, Service
+from trustanchor.state import Pin, PinSet, Service
 from trustanchor.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]

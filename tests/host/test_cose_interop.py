@@ -38,8 +38,9 @@ from trustanchor import update
 from trustanchor.cbor import BytesSource, Reader
 from trustanchor.cose import Message
 from trustanchor.errors import TrustError
+from trustanchor.kinds import MODE_KEY
 from trustanchor.limits import BUILD_AT
-from trustanchor.state import MODE_KEY, Pin, PinSet, Service
+from trustanchor.state import Pin, PinSet, Service
 
 AAD = b"trustanchor/state/1"
 CONTENT_TYPE = "application/x.trustanchor-state"

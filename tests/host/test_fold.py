@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The numbers of limits.py are in the compiled code, and nothing but the numbers has changed."""
+"""Compiled code has the numbers of limits.py and kinds.py in it, and nothing else has changed."""
 
 import ast
 
@@ -7,21 +7,24 @@ import pytest
 
 from host_tools import deploy, fold
 
-LIMITS = fold.constants_of(deploy.PACKAGE / "limits.py")
-CONSTANTS = {"BYTES": 512, "NAMES": 300}
+CONSTANTS = {"limits": {"BYTES": 512, "NAMES": 300}, "kinds": {"OID": 6, "ES256": -7}}
 
 
-def test_limits_holds_numbers_alone() -> None:
-    assert LIMITS["CERTIFICATE_BYTES"] == 8192
-    assert all(value > 0 for value in LIMITS.values())
+def test_both_modules_hold_numbers_alone() -> None:
+    found = fold.constants_of(deploy.PACKAGE)
+    assert found["limits"]["CERTIFICATE_BYTES"] == 8192
+    assert all(value > 0 for value in found["limits"].values())
+    assert found["kinds"]["ES256"] == -7
 
 
-@pytest.mark.parametrize("value", ["'text'", "(1, 2)", "-1"])
-def test_what_is_no_number_is_refused(tmp_path, value: str) -> None:
-    module = tmp_path / "limits.py"
-    module.write_text(f"NAME = {value}\n")
+@pytest.mark.parametrize("value", ["'text'", "(1, 2)", "1.5"])
+@pytest.mark.parametrize("module", fold.MODULES)
+def test_what_is_no_number_is_refused(tmp_path, module: str, value: str) -> None:
+    for name in fold.MODULES:
+        (tmp_path / f"{name}.py").write_text("FIRST = 1\n")
+    (tmp_path / f"{module}.py").write_text(f"NAME = {value}\n")
     with pytest.raises(ValueError, match="NAME"):
-        fold.constants_of(module)
+        fold.constants_of(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,11 @@ def test_what_is_no_number_is_refused(tmp_path, value: str) -> None:
          "def f():\n    pass\n    return 'ä', 512, 'BYTES'\n"),
         ("from .other import BYTES\nx = BYTES\n", "from .other import BYTES\nx = BYTES\n"),
         ("x = limits.NAMES\n", "x = limits.NAMES\n"),
+        ("from .kinds import ES256, OID\nx = 8 - ES256, OID\n", "pass\nx = 8 - (-7), 6\n"),
+        ("from . import kinds, limits, pins\nx = kinds.OID, limits.NAMES\n",
+         "from . import pins\nx = 6, 300\n"),
+        ("from .compat import const\n_X = const(1)\n", "pass\n_X = const(1)\n"),
+        ("from .compat import const, tidy\n", "from .compat import tidy\n"),
     ],
 )  # fmt: skip
 def test_names_become_numbers_and_lines_stay(source: str, expected: str) -> None:
@@ -48,6 +56,9 @@ def test_names_become_numbers_and_lines_stay(source: str, expected: str) -> None
     [
         "from .limits import BYTES as MOST\n",
         "from .limits import UNHEARD_OF\nx = UNHEARD_OF\n",
+        "from .limits import OID\nx = OID\n",
+        "from . import limits\nx = limits.OID\n",
+        "from . import limits as most\nx = most.BYTES\n",
         "from . import limits\nlimits.BYTES = 1\n",
         "from .limits import BYTES\nBYTES = 1\n",
         "from .limits import BYTES\ndef f(BYTES):\n    return BYTES\n",
@@ -59,22 +70,20 @@ def test_what_would_change_the_meaning_is_refused(source: str) -> None:
         fold.folded(source, CONSTANTS)
 
 
-def test_no_compiled_module_asks_for_limits() -> None:
+@pytest.mark.parametrize("module", fold.MODULES)
+def test_no_compiled_module_asks_for_numbers(module: str) -> None:
     folder = deploy.package_folder("mpy", "x86")
-    askers = [
-        file.stem
-        for file in folder.glob("*.mpy")
-        # A name in a .mpy file: its length doubled, its characters, a zero.
-        if file.stem != fold.MODULE and b"\x0climits\0" in file.read_bytes()
-    ]
-    assert askers == []
-    assert b"\x0climits\0" in (folder / "limits.mpy").read_bytes()
+    # A name in a .mpy file: its length doubled, its characters, a zero.
+    name = bytes([2 * len(module)]) + module.encode() + b"\0"
+    askers = [file.stem for file in folder.glob("*.mpy") if name in file.read_bytes()]
+    assert askers == [module]
 
 
-def test_the_sources_do_ask_for_them() -> None:
+@pytest.mark.parametrize("module", fold.MODULES)
+def test_the_sources_do_ask_for_them(module: str) -> None:
     askers = 0
     for file in deploy.PACKAGE.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == fold.MODULE:
+            if isinstance(node, ast.ImportFrom) and node.module == module:
                 askers += 1
     assert askers > 10

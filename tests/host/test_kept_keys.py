@@ -10,9 +10,10 @@ from stand_in import Clock, SmallStore, bundle
 from tests.certs.make_fixtures import FIXTURES
 from trustanchor import signatures
 from trustanchor.anchors import anchor_of
+from trustanchor.kinds import CLOCK_KNOWN
 from trustanchor.policy import Verdict, judge
 from trustanchor.rules import literal
-from trustanchor.state import CLOCK_KNOWN, Asked
+from trustanchor.state import Asked
 
 
 def read(name: str) -> bytes:

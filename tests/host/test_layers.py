@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "firmware" / "trustanchor"
 
 # A module may import from its own layer and from the layers above it in this list, never below.
 LAYERS = (
-    ("_cpython", "compat", "errors", "limits"),
+    ("_cpython", "compat", "errors", "kinds", "limits"),
     ("der", "cbor"),
     ("dn", "names", "leaf", "x509", "certificate", "constraints"),
     (

@@ -12,10 +12,10 @@ from pkcs11.util.ec import encode_named_curve_parameters
 from host_tools import signers
 from host_tools.errors import HostError
 from tests import softhsm
-from trustanchor import signatures
+from trustanchor import kinds, signatures
 
 NONE_GIVEN = argparse.Namespace(passphrase_file=None)
-LABELS = {"ec": signers.ES256, "rsa": signers.PS256}
+LABELS = {"ec": kinds.ES256, "rsa": kinds.PS256}
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ from stand_in import Clock
 from tests.certs.make_fixtures import FIXTURES
 from trustanchor.cbor import FileSource
 from trustanchor.errors import StoreError, TrustError
+from trustanchor.kinds import CLOCK_KNOWN, EVENT_PIN_SEEN
 from trustanchor.policy import Verdict
-from trustanchor.state import CLOCK_KNOWN, EVENT_PIN_SEEN, Asked
+from trustanchor.state import Asked
 from trustanchor.store import Store
 
 SIGNED = FIXTURES / "bundle"

@@ -20,8 +20,9 @@ from trustanchor import packing, update
 from trustanchor.bundle import parse
 from trustanchor.cbor import BytesSource
 from trustanchor.errors import TrustError
+from trustanchor.kinds import CLOCK_KNOWN, MODE_KEY
 from trustanchor.limits import BUILD_AT
-from trustanchor.state import CLOCK_KNOWN, MODE_KEY, Pin, PinSet, Service
+from trustanchor.state import Pin, PinSet, Service
 from trustanchor.store import Store
 
 TESTS = Path(__file__).resolve().parents[1]

@@ -26,7 +26,8 @@ from host_tools.servers import HangingServer, Relay, TlsServer
 from tests.certs import pki
 from tests.integration.keyless import KeylessServer
 from trustanchor.anchors import anchor_of
-from trustanchor.state import MODE_KEY, MODE_PATH, Pin, PinSet, Service
+from trustanchor.kinds import MODE_KEY, MODE_PATH
+from trustanchor.state import Pin, PinSet, Service
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVICE = ROOT / "tests" / "integration" / "trial_device.py"

@@ -28,8 +28,9 @@ from trustanchor import path, signatures
 from trustanchor.anchors import Anchor, AnchorList
 from trustanchor.certificate import Certificate
 from trustanchor.errors import TrustError
+from trustanchor.kinds import SERVER_AUTH
 from trustanchor.local import LocalState
-from trustanchor.state import SERVER_AUTH, TrustState
+from trustanchor.state import TrustState
 
 HOST = "device.example"
 NOW = 1750000000  # der_maker's certificates are valid in 2025 to 2034

@@ -11,11 +11,12 @@ from scratch import key
 
 from trustanchor.compat import sha256
 from trustanchor.errors import UpdateError
+from trustanchor.kinds import MODE_KEY
 from trustanchor.limits import BUILD_AT
 from trustanchor.local import LocalState
 from trustanchor.record import Record
 from trustanchor.retired import retired_entry
-from trustanchor.state import MODE_KEY, Asked, Pin, PinSet, Service, TrustState
+from trustanchor.state import Asked, Pin, PinSet, Service, TrustState
 from trustanchor.store import Store
 
 AUTHORITY = sha256(b"authority")

@@ -11,7 +11,8 @@ from check import equal, false, refuses, true
 from trustanchor.bundle import parse
 from trustanchor.cbor import BytesSource
 from trustanchor.compat import sha256
-from trustanchor.prefix import RESCUE, STATE, Prefix
+from trustanchor.prefix import Prefix
+from trustanchor.kinds import RESCUE, STATE
 
 
 def parsed(*changes):

@@ -7,6 +7,7 @@ from scratch import empty_folder, key
 
 from check import equal, false, true
 from trustanchor.cache import Cache
+from trustanchor.kinds import EVENT_INTERMEDIATES, EVENT_PATH
 from trustanchor.limits import (
     CACHE_PENDING_BYTES,
     CACHE_WRITE_S,
@@ -18,7 +19,6 @@ from trustanchor.limits import (
     LEARNED_BYTES,
 )
 from trustanchor.local import LocalState
-from trustanchor.state import EVENT_INTERMEDIATES, EVENT_PATH
 from trustanchor.tables import Tables
 
 NOW = 1800000000

@@ -11,11 +11,12 @@ from scratch import empty_folder, key
 
 from check import equal, false, true
 from trustanchor.cache import Cache
+from trustanchor.kinds import EVENT_PATH
 from trustanchor.local import LocalState
 from trustanchor.mode_path import cache_key
 from trustanchor.policy import judge
 from trustanchor.retired import retired_entry
-from trustanchor.state import EVENT_PATH, Asked, Pin, PinSet, Service, TrustState
+from trustanchor.state import Asked, Pin, PinSet, Service, TrustState
 
 CHAIN = (b"leaf certificate", b"intermediate")
 NOW = 1800000000

@@ -28,9 +28,10 @@ from der_maker import (
     utc,
 )
 from trustanchor import limits
-from trustanchor.certificate import KU_DIGITAL_SIGNATURE, KU_KEY_CERT_SIGN, Certificate, spki_of
+from trustanchor.certificate import Certificate, spki_of
 from trustanchor.compat import sha256
 from trustanchor.identity import ANY_EKU, CLIENT_AUTH, SERVER_AUTH
+from trustanchor.kinds import KU_DIGITAL_SIGNATURE, KU_KEY_CERT_SIGN
 
 SAN_A = extension(SAN, san_of(dns(b"a.test")))
 FALSE = b"\x01\x01\x00"

@@ -24,7 +24,7 @@ from trustanchor import path, signatures
 from trustanchor.anchors import Anchor
 from trustanchor.certificate import Certificate
 from trustanchor.errors import TrustError
-from trustanchor.state import SERVER_AUTH
+from trustanchor.kinds import SERVER_AUTH
 
 ROOT, INTER = name(b"Root"), name(b"Inter")
 HOST = "a.test"

@@ -7,7 +7,7 @@ from bundling import encode, kid, signature, state, wrap
 from check import equal, refuses, true
 from trustanchor.cbor import BytesSource, Reader
 from trustanchor.cose import Message
-from trustanchor.prefix import LINK, RESCUE, STATE
+from trustanchor.kinds import LINK, RESCUE, STATE
 
 PAYLOAD = encode(state())
 

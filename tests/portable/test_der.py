@@ -2,8 +2,8 @@
 """What DER forbids is refused: every rule of X.690 sections 8, 10 and 11 that X.509 meets."""
 
 from check import equal, false, refuses, true
-from trustanchor import der
 from trustanchor.der import Reader
+from trustanchor.kinds import OCTET_STRING, SEQUENCE
 from trustanchor.x509 import boolean, named_bits
 
 
@@ -12,7 +12,7 @@ def reader(text):
 
 
 def test_reads_elements_from_left_to_right():
-    body = reader("3007" + "020105" + "020200ff").enter(der.SEQUENCE)
+    body = reader("3007" + "020105" + "020200ff").enter(SEQUENCE)
     equal(body.unsigned(), 5)
     true(body.more())
     equal(body.unsigned(), 255)
@@ -21,15 +21,15 @@ def test_reads_elements_from_left_to_right():
 
 
 def test_element_is_whole_and_read_is_the_contents():
-    equal(bytes(reader("0403010203").element(der.OCTET_STRING)), bytes.fromhex("0403010203"))
-    equal(bytes(reader("0403010203").read(der.OCTET_STRING)), bytes.fromhex("010203"))
+    equal(bytes(reader("0403010203").element(OCTET_STRING)), bytes.fromhex("0403010203"))
+    equal(bytes(reader("0403010203").read(OCTET_STRING)), bytes.fromhex("010203"))
     tag, contents = reader("0c0141").any()
     equal((tag, bytes(contents)), (0x0C, b"A"))
 
 
 def test_views_share_the_bytes_they_came_from():
     store = bytearray(bytes.fromhex("0403010203"))
-    contents = Reader(store).read(der.OCTET_STRING)
+    contents = Reader(store).read(OCTET_STRING)
     store[2] = 9
     equal(contents[0], 9)
 
@@ -44,8 +44,8 @@ def test_an_optional_element_that_is_absent_leaves_the_position():
 
 
 def test_refuses_another_tag_and_names_the_offset():
-    equal(refuses("der.tag", reader("0500").read, der.SEQUENCE).detail, 0)
-    refuses("der.tag", reader("0500").element, der.SEQUENCE)
+    equal(refuses("der.tag", reader("0500").read, SEQUENCE).detail, 0)
+    refuses("der.tag", reader("0500").element, SEQUENCE)
 
 
 def test_refuses_multi_byte_tags():
@@ -53,27 +53,27 @@ def test_refuses_multi_byte_tags():
 
 
 def test_reads_long_lengths_in_their_shortest_form():
-    equal(len(reader("048180" + "00" * 128).read(der.OCTET_STRING)), 128)
-    equal(len(reader("04820100" + "00" * 256).read(der.OCTET_STRING)), 256)
+    equal(len(reader("048180" + "00" * 128).read(OCTET_STRING)), 128)
+    equal(len(reader("04820100" + "00" * 256).read(OCTET_STRING)), 256)
 
 
 def test_refuses_long_form_where_short_form_fits():
-    refuses("der.length", reader("30817f" + "00" * 127).read, der.SEQUENCE)
-    refuses("der.length", reader("308103020105").enter, der.SEQUENCE)
-    refuses("der.length", reader("04820080" + "00" * 128).read, der.OCTET_STRING)
+    refuses("der.length", reader("30817f" + "00" * 127).read, SEQUENCE)
+    refuses("der.length", reader("308103020105").enter, SEQUENCE)
+    refuses("der.length", reader("04820080" + "00" * 128).read, OCTET_STRING)
 
 
 def test_refuses_indefinite_reserved_and_huge_lengths():
-    refuses("der.length", reader("30800201050000").read, der.SEQUENCE)
-    refuses("der.length", reader("30ff").read, der.SEQUENCE)
-    refuses("der.length", reader("3083010000").read, der.SEQUENCE)
+    refuses("der.length", reader("30800201050000").read, SEQUENCE)
+    refuses("der.length", reader("30ff").read, SEQUENCE)
+    refuses("der.length", reader("3083010000").read, SEQUENCE)
 
 
 def test_refuses_truncation_at_every_byte():
     whole = bytes.fromhex("04820100") + bytes(256)
     for length in (0, 1, 2, 3, 4, 5, 259):
-        refuses("der.truncated", Reader(whole[:length]).read, der.OCTET_STRING)
-    equal(len(Reader(whole).read(der.OCTET_STRING)), 256)
+        refuses("der.truncated", Reader(whole[:length]).read, OCTET_STRING)
+    equal(len(Reader(whole).read(OCTET_STRING)), 256)
 
 
 def test_an_element_may_not_reach_beyond_the_one_around_it():
@@ -147,5 +147,5 @@ def test_nesting_a_thousand_levels_deep_is_one_element():
         else:
             nested = b"\x30\x82" + length.to_bytes(2, "big") + nested
     body = Reader(nested)
-    equal(len(body.element(der.SEQUENCE)), len(nested))
+    equal(len(body.element(SEQUENCE)), len(nested))
     body.finish()

@@ -4,8 +4,9 @@
 from stand_in import Holder, Verdict
 
 from check import equal, false, true
+from trustanchor.kinds import EVENT_LEAF_NOT_BEFORE
 from trustanchor.limits import BOUND_AHEAD_S
-from trustanchor.local import EVENT_LEAF_NOT_BEFORE, LocalState, raised_bound
+from trustanchor.local import LocalState, raised_bound
 from trustanchor.state import Pin, PinSet, TrustState
 
 DAY = 86400

@@ -19,7 +19,7 @@ from der_maker import CRITICAL, EKU, KEY_USAGE, certificate, extension, name, tl
 from trustanchor.certificate import Certificate
 from trustanchor.compat import sha256
 from trustanchor.errors import TrustError
-from trustanchor.state import CLIENT_AUTH, SERVER_AUTH
+from trustanchor.kinds import CLIENT_AUTH, SERVER_AUTH
 
 LEAF = end_entity()
 INTER = authority("Inter", "Root", 2, signer=9)

@@ -9,21 +9,12 @@ from check import equal, false, true
 from trustanchor.anchors import AnchorList
 from trustanchor.certificate import Certificate
 from trustanchor.compat import sha256
+from trustanchor.kinds import CLIENT_AUTH, EVENT_PATH, MODE_ANCHORS
 from trustanchor.local import LocalState
 from trustanchor.mode_path import cache_key
 from trustanchor.policy import judge
 from trustanchor.retired import retired_entry
-from trustanchor.state import (
-    CLIENT_AUTH,
-    EVENT_PATH,
-    MODE_ANCHORS,
-    NO_DIGEST,
-    Asked,
-    Pin,
-    PinSet,
-    Service,
-    TrustState,
-)
+from trustanchor.state import NO_DIGEST, Asked, Pin, PinSet, Service, TrustState
 
 LEAF = end_entity()
 INTER = authority("Inter", "Root", 2, signer=9)

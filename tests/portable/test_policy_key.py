@@ -3,19 +3,11 @@
 
 from check import equal, false, fixture, true
 from trustanchor.certificate import Certificate
+from trustanchor.kinds import CLIENT_AUTH, EVENT_PIN_SEEN, MODE_KEY
 from trustanchor.local import LocalState
 from trustanchor.policy import judge, judging
 from trustanchor.rules import literal
-from trustanchor.state import (
-    CLIENT_AUTH,
-    EVENT_PIN_SEEN,
-    MODE_KEY,
-    Asked,
-    Pin,
-    PinSet,
-    Service,
-    TrustState,
-)
+from trustanchor.state import Asked, Pin, PinSet, Service, TrustState
 
 LEAF = fixture("path/self.der")
 BACKUP = fixture("path/self_backup.der")

@@ -10,10 +10,7 @@ from der_maker import tlv
 from trustanchor.anchors import AnchorList
 from trustanchor.certificate import Certificate
 from trustanchor.compat import sha256
-from trustanchor.local import LocalState
-from trustanchor.policy import judge
-from trustanchor.retired import retired_entry
-from trustanchor.state import (
+from trustanchor.kinds import (
     CLIENT_AUTH,
     CLOCK_KNOWN,
     CLOCK_VERIFIED,
@@ -22,12 +19,11 @@ from trustanchor.state import (
     EVENT_PIN_SEEN,
     EXPIRY_ANCHORS,
     MODE_ANCHORS,
-    Asked,
-    Pin,
-    PinSet,
-    Service,
-    TrustState,
 )
+from trustanchor.local import LocalState
+from trustanchor.policy import judge
+from trustanchor.retired import retired_entry
+from trustanchor.state import Asked, Pin, PinSet, Service, TrustState
 
 LEAF = end_entity()
 INTER = authority("Inter", "Root", 2, signer=9)

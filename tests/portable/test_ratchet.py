@@ -5,18 +5,12 @@ from scratch import key
 from stand_in import Holder, Verdict
 
 from check import equal, false, true
+from trustanchor.kinds import RATCHET_BACKUP, RATCHET_NEVER, RATCHET_ORDERED
 from trustanchor.limits import HOLD_DOWNS, RETIRED_PINS
 from trustanchor.local import LocalState
 from trustanchor.ratchet import moves
 from trustanchor.retired import retired_entry
-from trustanchor.state import (
-    RATCHET_BACKUP,
-    RATCHET_NEVER,
-    RATCHET_ORDERED,
-    Pin,
-    PinSet,
-    TrustState,
-)
+from trustanchor.state import Pin, PinSet, TrustState
 
 
 def pin_set(name="pins", ratchet=RATCHET_BACKUP, hold_s=0, hold_max_s=0, backups=("two", "three")):

@@ -3,9 +3,7 @@
 
 from check import equal, refuses
 from trustanchor.anchors import Anchor, AnchorList
-from trustanchor.limits import DISTRUST_WINDOW_S, RETIRED_PINS
-from trustanchor.rules import check, literal, may_retire
-from trustanchor.state import (
+from trustanchor.kinds import (
     CLIENT_AUTH,
     EXPIRY_ANCHORS,
     MODE_ANCHORS,
@@ -14,11 +12,10 @@ from trustanchor.state import (
     RATCHET_NEVER,
     RATCHET_ORDERED,
     SERVER_AUTH,
-    Pin,
-    PinSet,
-    Service,
-    TrustState,
 )
+from trustanchor.limits import DISTRUST_WINDOW_S, RETIRED_PINS
+from trustanchor.rules import check, literal, may_retire
+from trustanchor.state import Pin, PinSet, Service, TrustState
 
 A, B, C = b"a" * 32, b"b" * 32, b"c" * 32
 NAME = bytes.fromhex("300d310b300906035504030c02526f")

@@ -13,7 +13,7 @@ from store_board import Board
 from check import equal, false, true
 from trustanchor.compat import IS_MICROPYTHON
 from trustanchor.errors import StoreError
-from trustanchor.state import EVENT_INTERMEDIATES, EVENT_PATH
+from trustanchor.kinds import EVENT_INTERMEDIATES, EVENT_PATH
 
 PATH = (0, 1 << 33, b"digests of a path")
 LEARNED = b"an intermediate"

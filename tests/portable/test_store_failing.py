@@ -11,8 +11,8 @@ from stand_in import SmallStore, Verdict, asked, bundle
 from store_board import Board, both, provisioned, slots
 
 from check import equal, false, refuses, true
+from trustanchor.kinds import EVENT_PATH
 from trustanchor.limits import BUNDLE_BYTES
-from trustanchor.state import EVENT_PATH
 
 _EIO = 5
 _ENOSPC = 28

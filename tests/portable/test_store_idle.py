@@ -8,8 +8,8 @@ from stand_in import Verdict, asked, bundle
 from store_board import both, provisioned
 
 from check import equal, false, true
+from trustanchor.kinds import EVENT_PATH
 from trustanchor.limits import CACHE_WRITE_S
-from trustanchor.state import EVENT_PATH
 
 
 def held_down(board):

@@ -9,7 +9,7 @@ from store_board import both
 
 from check import equal, false, refuses, true
 from trustanchor.compat import IS_MICROPYTHON, recover
-from trustanchor.state import EVENT_PATH
+from trustanchor.kinds import EVENT_PATH
 
 
 def test_a_loaded_store_goes_on_after_a_shortage():

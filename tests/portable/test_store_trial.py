@@ -6,7 +6,7 @@ from stand_in import Verdict, asked, bundle
 from store_board import both, provisioned
 
 from check import equal, false, refuses, true
-from trustanchor.state import EVENT_PATH
+from trustanchor.kinds import EVENT_PATH
 
 NEXT = ("one", "two", "three")
 

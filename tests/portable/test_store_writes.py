@@ -6,8 +6,8 @@ from stand_in import Verdict, asked, bundle
 from store_board import both, provisioned
 
 from check import equal, false, true
+from trustanchor.kinds import EVENT_LEAF_NOT_BEFORE, EVENT_PATH
 from trustanchor.limits import BUILD_AT
-from trustanchor.state import EVENT_LEAF_NOT_BEFORE, EVENT_PATH
 
 # Retiring.
 

@@ -52,8 +52,8 @@ from stand_in import Clock, Nvs, SmallStore, Verdict, asked, bundle  # noqa: E40
 
 from trustanchor.boot import read_record  # noqa: E402
 from trustanchor.errors import StoreError, TrustError  # noqa: E402
+from trustanchor.kinds import EVENT_INTERMEDIATES, EVENT_PATH  # noqa: E402
 from trustanchor.record import Record  # noqa: E402
-from trustanchor.state import EVENT_INTERMEDIATES, EVENT_PATH  # noqa: E402
 
 MOUNT = "/cut"
 ROOT = MOUNT + "/trust"

@@ -37,17 +37,9 @@ from trustanchor.anchors import Anchor, anchor_of
 from trustanchor.bundle import parse
 from trustanchor.cbor import BytesSource
 from trustanchor.errors import TrustError
+from trustanchor.kinds import CLIENT_AUTH, EXPIRY_ANCHORS, MODE_ANCHORS, MODE_KEY, RATCHET_ORDERED
 from trustanchor.limits import BUILD_AT
-from trustanchor.state import (
-    CLIENT_AUTH,
-    EXPIRY_ANCHORS,
-    MODE_ANCHORS,
-    MODE_KEY,
-    RATCHET_ORDERED,
-    Pin,
-    PinSet,
-    Service,
-)
+from trustanchor.state import Pin, PinSet, Service
 
 GENUINE = 255
 DEVICE = SimpleNamespace(product="small", device_id="small-1")

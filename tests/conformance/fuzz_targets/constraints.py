@@ -6,8 +6,9 @@ from cryptography import x509
 from tests.conformance.fuzz_targets import fixtures
 from trustanchor import constraints, limits
 from trustanchor.certificate import Certificate
-from trustanchor.der import SEQUENCE, Reader
-from trustanchor.names import TAG_DNS, general_names
+from trustanchor.der import Reader
+from trustanchor.kinds import SEQUENCE, TAG_DNS
+from trustanchor.names import general_names
 
 HOSTS = [x509.DNSName(host) for host in ("a.example", "example", "host001.a.example", "")]
 NO_HOST = bytes.fromhex("3006a10430028200")  # excluded: every host

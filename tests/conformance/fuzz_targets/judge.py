@@ -11,22 +11,19 @@ from tests.conformance.fuzz_targets import fixtures, real_cases
 from trustanchor import signatures
 from trustanchor.anchors import AnchorList, anchor_of
 from trustanchor.certificate import Certificate
-from trustanchor.der import SEQUENCE, Reader
+from trustanchor.der import Reader
 from trustanchor.errors import TrustError
-from trustanchor.local import LocalState
-from trustanchor.policy import Verdict, judge
-from trustanchor.state import (
+from trustanchor.kinds import (
     CLIENT_AUTH,
     CLOCK_UNKNOWN,
     CLOCK_VERIFIED,
     MODE_ANCHORS,
     MODE_KEY,
-    Asked,
-    Pin,
-    PinSet,
-    Service,
-    TrustState,
+    SEQUENCE,
 )
+from trustanchor.local import LocalState
+from trustanchor.policy import Verdict, judge
+from trustanchor.state import Asked, Pin, PinSet, Service, TrustState
 
 HOST = "device.example"
 CHAINS = (

@@ -3,8 +3,9 @@
 
 from tests.conformance.fuzz_targets import fixtures
 from trustanchor.certificate import Certificate
-from trustanchor.der import SEQUENCE, Reader
+from trustanchor.der import Reader
 from trustanchor.dn import name_key, same_name
+from trustanchor.kinds import SEQUENCE
 from trustanchor.names import parse_reference, pattern_matches, presented_matches
 
 HOSTS = (
