@@ -19,7 +19,7 @@ from host_tools import deploy, keyfiles, live
 from host_tools.errors import HostError
 from host_tools.output import print_json, printable
 from host_tools.reasons import explain
-from trustanchor import certificate, names
+from trustanchor import derive, names
 from trustanchor.compat import sha256
 from trustanchor.kinds import CLOCK_KNOWN
 from trustanchor.local import LocalState
@@ -128,7 +128,7 @@ def _open_board(port: str | None) -> AbstractContextManager[deploy.Board | None]
 def make_plan(endpoint: live.Endpoint, chain: list[bytes], passphrase: bytes) -> Plan:
     """Make the backup key and judge the chain as the device will; refuses as the device would."""
     backup_key = keyfiles.new_ec_key()
-    primary = sha256(certificate.spki_of(chain[0]))
+    primary = sha256(derive.spki_of(chain[0]))
     backup = sha256(keyfiles.public_der(backup_key))
     state = literal([primary, backup])
     asked = Asked(state.find_service(host=endpoint.host), endpoint.host, endpoint.port)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`trustanchor pin`: the SPKI SHA-256 of keys, wherever they are.
 
-A certificate's key is taken out by the device's own `certificate.spki_of`, a request's by the
+A certificate's key is taken out by the device's own `derive.spki_of`, a request's by the
 device's DER reader: what is printed here is what the device will compare.
 """
 
@@ -24,7 +24,7 @@ from host_tools import inputs, keyfiles, live
 from host_tools.errors import HostError
 from host_tools.output import print_json, printable
 from host_tools.reasons import explain
-from trustanchor import certificate
+from trustanchor import derive
 from trustanchor.compat import sha256
 from trustanchor.der import Reader
 from trustanchor.errors import TrustError
@@ -221,11 +221,11 @@ def _der(content: bytes, name: str, arguments: argparse.Namespace) -> Found:
 
 
 def _certificate(der: bytes, name: str, is_leaf: bool = False) -> Found:
-    spki = bytes(certificate.spki_of(der))
+    spki = bytes(derive.spki_of(der))
     role = "leaf"
     if not is_leaf:
         try:
-            parsed = certificate.Certificate(der)
+            parsed = derive.Certificate(der)
             if parsed.is_ca:
                 role = "root" if parsed.self_issued else "intermediate"
         except TrustError as error:

@@ -40,7 +40,7 @@ from host_tools import cmd_pin, inputs, signers
 from host_tools.bundle_encode import Authority, Description, Key, Probe
 from host_tools.errors import HostError
 from host_tools.output import printable
-from trustanchor import anchors
+from trustanchor import derive
 from trustanchor.anchors import Anchor
 from trustanchor.kinds import (
     CLIENT_AUTH,
@@ -290,7 +290,7 @@ def _anchor(table: _Table) -> Anchor:
         if word not in PURPOSES:
             raise table.refuse(f"purposes: {_shown(word)} is none of {', '.join(PURPOSES)}.")
         purposes |= PURPOSES[word]
-    return anchors.anchor_of(
+    return derive.anchor_of(
         found[0],
         purposes=purposes,
         hosts=table.texts("hosts", None),

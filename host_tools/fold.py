@@ -3,7 +3,8 @@
 
 A name costs a board some 40 bytes of heap in the module that defines it and 16 more in each that
 imports it; limits.py and kinds.py of firmware/trustanchor have a hundred. Compiled modules carry
-the numbers, and load neither of the two, nor the name const, which is the compiler's alone.
+the numbers, and load neither of the two, nor the name const, which is the compiler's alone. And
+compiled code runs on MicroPython: what compat.IS_MICROPYTHON keeps for CPython is left out.
 
     constants = constants_of(folder)          # {"limits": {name: number}, "kinds": {...}}
     text = folded(source, constants)          # same lines, for an error of mpy-cross
@@ -14,6 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 MODULES = ("limits", "kinds")
+
+_COMPAT = "compat"
+_IS_MICROPYTHON = "IS_MICROPYTHON"
 
 Constants = Mapping[str, Mapping[str, int]]  # by module, by name
 
@@ -44,6 +48,14 @@ def folded(source: str, constants: Constants) -> str:
     imported: dict[str, int | None] = {}
     modules: set[str] = set()
     edits: list[tuple[ast.expr | ast.stmt, str]] = []
+    facts: set[str] = set()
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign):
+            target = statement.targets[0]
+            if isinstance(target, ast.Name) and target.id == _IS_MICROPYTHON:
+                facts.add(target.id)
+                edits.append((statement, "pass"))
+                statement.targets = []
     for node in ast.walk(tree):
         if not isinstance(node, ast.ImportFrom) or node.level != 1:
             continue
@@ -58,8 +70,9 @@ def folded(source: str, constants: Constants) -> str:
             if any(alias.asname for alias in gone):
                 raise ValueError(f"line {node.lineno}: a module of numbers keeps its name")
             modules |= {alias.name for alias in gone}
-        elif node.module == "compat":
-            gone = [alias for alias in node.names if alias.name == "const"]
+        elif node.module == _COMPAT:
+            gone = [alias for alias in node.names if alias.name in ("const", _IS_MICROPYTHON)]
+            facts |= {alias.name for alias in gone} - {"const"}
         else:
             continue
         if gone:
@@ -70,6 +83,9 @@ def folded(source: str, constants: Constants) -> str:
             raise ValueError(f"line {node.lineno}: {node.arg} is a number's name")
         if isinstance(node, ast.Name) and node.id in imported:
             name, value = node.id, imported[node.id]
+        elif isinstance(node, ast.Name) and node.id in facts:
+            edits.append((node, "True"))
+            continue
         elif (
             isinstance(node, ast.Attribute)
             and isinstance(node.value, ast.Name)

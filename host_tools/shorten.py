@@ -231,7 +231,7 @@ class _Renamer:
             return inner, depth
         for arg in own:
             name = arg.arg
-            if name == "self" or name in self._kept or len(name) < 2:
+            if name == "self" or name in self._kept:
                 continue
             if depth >= len(self._names):
                 break

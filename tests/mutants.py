@@ -250,21 +250,23 @@ MUTANTS = (
            "store.join(verdict, asked)",
            "tests/integration/test_connections.py tests/integration/test_trial.py"),
     # The ratchet.
-    Mutant("a trial that is over keeps what it held", "local.py",
-           "        self.held = ()\n"
-           "        self.seen_in_trial = []\n"
+    Mutant("a trial that is over keeps what it held", "learning.py",
+           "    local.held = ()\n"
+           "    local.seen_in_trial = []\n"
            "\n"
-           "    def end_holds",
-           "        self.seen_in_trial = []\n"
            "\n"
-           "    def end_holds",
+           "def end_holds",
+           "    local.seen_in_trial = []\n"
+           "\n"
+           "\n"
+           "def end_holds",
            "local ratchet store_trial"),
     Mutant("a set without ratchet retires", "ratchet.py",
            "if pin_set.ratchet == RATCHET_NEVER:",
            "if False:",
            "ratchet local"),
     Mutant("a backup retires nothing", "ratchet.py",
-           "        local.retire(before)\n"
+           "        retire(local, before)\n"
            "\n"
            "\n"
            "def end_all",
@@ -290,21 +292,21 @@ MUTANTS = (
            "ratchet store_trial"),
     Mutant("hold-downs have no number", "ratchet.py",
            "if len(local.hold_downs) >= HOLD_DOWNS:", "if False:", "ratchet"),
-    Mutant("a cached verdict moves the ratchet", "local.py",
+    Mutant("a cached verdict moves the ratchet", "learning.py",
            "if verdict.cached or verdict.audited:", "if verdict.audited:", "ratchet"),
-    Mutant("an audited verdict moves the ratchet", "local.py",
+    Mutant("an audited verdict moves the ratchet", "learning.py",
            "if verdict.cached or verdict.audited:", "if verdict.cached:", "ratchet"),
-    Mutant("a verdict under another state is joined", "local.py",
+    Mutant("a verdict under another state is joined", "learning.py",
            "or verdict.state_digest != state.payload_digest", "or False", "ratchet"),
-    Mutant("a verdict from before a retirement is joined", "local.py",
-           "or verdict.retired_generation != self.retired_generation", "or False", "ratchet"),
-    Mutant("a leaf lifts the bound without end", "local.py",
+    Mutant("a verdict from before a retirement is joined", "learning.py",
+           "or verdict.retired_generation != local.retired_generation", "or False", "ratchet"),
+    Mutant("a leaf lifts the bound without end", "learning.py",
            "min(not_before, issued_at + BOUND_AHEAD_S)", "not_before", "local"),
-    Mutant("a new state lowers the bound", "local.py",
-           "self.bound = floor if new_epoch else max(self.bound, floor)", "self.bound = floor",
+    Mutant("a new state lowers the bound", "learning.py",
+           "local.bound = floor if new_epoch else max(local.bound, floor)", "local.bound = floor",
            "local"),
-    Mutant("a trial is remembered", "local.py",
-           "elif self.memory is not None and not in_trial:", "elif self.memory is not None:",
+    Mutant("a trial is remembered", "learning.py",
+           "elif local.memory is not None and not in_trial:", "elif local.memory is not None:",
            "store_trial"),
     # The store.
     Mutant("any verdict disproves a trial", "joining.py",

@@ -90,8 +90,8 @@ def _check_probes(state) -> None:
 
 def next_record(record, state, authority: bytes, backup: bytes):
     """The record once state is active (U15)."""
+    from .local import retired_entry
     from .record import Record
-    from .retired import retired_entry
     from .rules import may_retire
 
     floor = state.issued_at

@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Trust anchors: what one is, how they are found by name, how a CA certificate becomes one.
+"""Trust anchors: what one is, and how they are found by name.
 
-    anchor = anchor_of(root_certificate, hosts=("*.example.net",))
-    state = literal(anchors=[anchor])
+A path is judged by name, key and policy alone (RFC 5280 section 6.1.1 (d)). How a CA certificate
+becomes an anchor is in derive.py.
 
-A path is judged by name, key and policy alone (RFC 5280 section 6.1.1 (d)); the certificate is
-read once, in anchor_of. Its dates count only when dates=True or the state says so.
-
-Depends on: state; dn when an anchor is listed; errors, certificate, identity in anchor_of.
-Heap: about 2.5 KB from a .mpy file.
+Depends on: kinds; dn when an anchor is listed.
+Heap: about 1 KB from a .mpy file.
 """
 
-from .kinds import CLIENT_AUTH, SERVER_AUTH
+from .kinds import SERVER_AUTH
 
 
 class Anchor:
@@ -92,43 +89,3 @@ class AnchorList:
             if same_name(anchor.name, name):
                 yield anchor
             at = keys.find(wanted, at + 8)
-
-
-def anchor_of(certificate: bytes, dates=False, **policy) -> Anchor:
-    """Return the anchor a CA certificate stands for; what it says of itself becomes policy.
-
-    dates  take its validity as trust_from and trust_until
-    Refuses with cert.* der.* for bytes, anchor.not_ca, anchor.key_usage, anchor.critical for a
-    certificate that could not issue (RFC 5280 section 6.1.4 (k), (n), (o)), anchor.purposes for
-    one whose extended key usage leaves no purpose.
-    """
-    from .certificate import Certificate
-    from .errors import PinError
-    from .identity import allows_issuing
-    from .kinds import KU_KEY_CERT_SIGN
-
-    root = Certificate(certificate)
-    if not root.is_ca:
-        raise PinError("anchor.not_ca")
-    if root.key_usage is not None and not root.key_usage & KU_KEY_CERT_SIGN:
-        raise PinError("anchor.key_usage")
-    if root.unknown_critical is not None:
-        raise PinError("anchor.critical")
-    purposes = policy.get("purposes", SERVER_AUTH)
-    for purpose in (SERVER_AUTH, CLIENT_AUTH):
-        if not allows_issuing(root, purpose):
-            purposes &= ~purpose
-    if not purposes:
-        raise PinError("anchor.purposes")
-    policy["purposes"] = purposes
-    if dates:
-        policy["trust_from"] = root.not_before
-        policy["trust_until"] = root.not_after
-    constraints = root.name_constraints
-    return Anchor(
-        bytes(root.subject),
-        bytes(root.spki),
-        name_constraints=None if constraints is None else bytes(constraints),
-        path_len=root.path_len,
-        **policy,
-    )

@@ -53,7 +53,9 @@ def adopt(store):
         store.local.retired_generation = store._loads << _LOAD_SHIFT
     else:
         # In place: who holds the LocalState must not go on with the old one.
-        old.moved_on(floor, record.retired, record.held, record.epoch != store._epoch)
+        from .learning import moved_on
+
+        moved_on(old, floor, record.retired, record.held, record.epoch != store._epoch)
     store._epoch = record.epoch
 
 

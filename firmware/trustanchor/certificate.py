@@ -6,8 +6,7 @@ only read by a rule (the names in a SAN, the subtrees of name constraints) is pa
 Whether a certificate may do what it does is decided by path.py and policy.py.
 
     leaf = Certificate(der_bytes)
-    leaf.spki_sha256, leaf.not_after, leaf.has_eku(identity.SERVER_AUTH)
-    spki_of(der_bytes)              # the key alone, for a pin
+    leaf.spki_sha256, leaf.not_after, leaf.has_eku(identity.usage(SERVER_AUTH))
 
 Depends on: compat, der; x509 when one is parsed, dn on the first self_issued.
 Heap: 0.9 KB from a .mpy file; 0.4 KB a certificate beside its DER.
@@ -16,13 +15,6 @@ Heap: 0.9 KB from a .mpy file; 0.4 KB a certificate beside its DER.
 from .compat import sha256
 from .der import Reader
 from .kinds import SEQUENCE
-
-
-def spki_of(der: "bytes | bytearray | memoryview") -> memoryview:
-    """Return the whole subjectPublicKeyInfo element."""
-    from .leaf import key_and_dates
-
-    return key_and_dates(der)[0]
 
 
 class Certificate:

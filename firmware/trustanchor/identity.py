@@ -10,11 +10,12 @@ Heap: about 1 KB from a .mpy file.
 """
 
 from .errors import PathError
+from .kinds import SERVER_AUTH
 
 # Extended key usages, RFC 5280 section 4.2.1.12, as the contents of their DER.
-ANY_EKU = b"\x55\x1d\x25\x00"  # 2.5.29.37.0
-SERVER_AUTH = b"\x2b\x06\x01\x05\x05\x07\x03\x01"  # 1.3.6.1.5.5.7.3.1
-CLIENT_AUTH = b"\x2b\x06\x01\x05\x05\x07\x03\x02"  # 1.3.6.1.5.5.7.3.2
+_ANY = b"\x55\x1d\x25\x00"  # 2.5.29.37.0
+_SERVER_AUTH = b"\x2b\x06\x01\x05\x05\x07\x03\x01"  # 1.3.6.1.5.5.7.3.1
+_CLIENT_AUTH = b"\x2b\x06\x01\x05\x05\x07\x03\x02"  # 1.3.6.1.5.5.7.3.2
 
 
 def check_name(leaf, host) -> None:
@@ -42,7 +43,7 @@ def check_purpose(leaf, purpose: int) -> None:
 
 def usage(purpose: int) -> bytes:
     """Return the extended key usage that purpose asks for."""
-    return SERVER_AUTH if purpose == 1 else CLIENT_AUTH
+    return _SERVER_AUTH if purpose == SERVER_AUTH else _CLIENT_AUTH
 
 
 def allows_issuing(certificate, purpose: int) -> bool:
@@ -51,9 +52,7 @@ def allows_issuing(certificate, purpose: int) -> bool:
     RFC 5280 does not chain this extension; every browser, Go and webpki do, and so do we.
     """
     return (
-        certificate.eku is None
-        or certificate.has_eku(usage(purpose))
-        or certificate.has_eku(ANY_EKU)
+        certificate.eku is None or certificate.has_eku(usage(purpose)) or certificate.has_eku(_ANY)
     )
 
 

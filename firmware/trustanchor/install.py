@@ -164,7 +164,9 @@ def _check_slot(store, record, digest) -> None:
 def _commit(store, record, new) -> None:
     # What was learned since the last write is in RAM alone.
     if store.local is not None and new.epoch == record.epoch:
-        new = new.but(holds=store.local.holds)
+        from .learning import holds_of
+
+        new = new.but(holds=holds_of(store.local))
     if not store.write(new):
         # It may be on flash all the same; then the next boot has the new state, whole.
         store.record = record

@@ -6,9 +6,11 @@ first completed handshake, and a small heap has its code back while a bundle is 
 
     stands = join(store, verdict, asked)
 
-Depends on: errors, store; boot and trial when a trial ends.
+Depends on: errors, learning, store; boot and trial when a trial ends.
 Heap: 2.5 KB from a .mpy file.
 """
+
+from . import learning
 
 
 def join(store, verdict, asked=None) -> bool:
@@ -24,20 +26,21 @@ def join(store, verdict, asked=None) -> bool:
         before = local.retired_generation
         unix_s, uptime_s = store._now()
         record = store.record
-        stands = local.join(verdict, store.state, unix_s, uptime_s, bool(record.trial))
+        stands = learning.join(local, verdict, store.state, unix_s, uptime_s, bool(record.trial))
         if stands and record.trial:
             record = _judged_in_trial(store, record, verdict, asked)
         if not record.trial:
-            local.end_holds(store.state, unix_s, uptime_s)
+            learning.end_holds(local, store.state, unix_s, uptime_s)
             stands = stands and do_stand(store, verdict)
+        holds = learning.holds_of(local)
         if (
             record is not store.record
             or store._dirty
             or local.retired != record.retired
             or local.held != record.held
-            or local.holds != record.holds
+            or holds != record.holds
         ):
-            store.write(record.but(retired=local.retired, held=local.held, holds=local.holds))
+            store.write(record.but(retired=local.retired, held=local.held, holds=holds))
         _write_cache(store, unix_s, uptime_s)
         # No events: audited, or of a client.
         if stands and verdict.events and verdict.path is not None and not record.trial:
@@ -56,7 +59,7 @@ def _judged_in_trial(store, record, verdict, asked):
         store._probed.add((asked.service.name, asked.host, asked.port))
         confirmed = rules.probed(record, store.state, store._probed)
         if confirmed is not record:
-            store.local.confirmed(store.state, *store._now())
+            learning.confirmed(store.local, store.state, *store._now())
             record = confirmed
     return record
 
@@ -93,7 +96,7 @@ def revert(store) -> None:
 
 
 def _end_trial(store, record):
-    store.local.reverted()
+    learning.reverted(store.local)
     store.write(record.but(held=()))
     store.adopt()
 
@@ -120,9 +123,10 @@ def ticking(store):
         before = store.local.retired_generation
         unix_s, uptime_s = store._now()
         if not store.record.trial:
-            store.local.end_holds(store.state, unix_s, uptime_s)
+            learning.end_holds(store.local, store.state, unix_s, uptime_s)
         if store._dirty or store.local.retired != store.record.retired:
-            store.write(store.record.but(retired=store.local.retired, holds=store.local.holds))
+            holds = learning.holds_of(store.local)
+            store.write(store.record.but(retired=store.local.retired, holds=holds))
         _write_cache(store, unix_s, uptime_s)
         changed = store.local.retired_generation != before
     if changed:

@@ -4,18 +4,20 @@
     sighted(local, state, (pin set name, index, SPKI SHA-256), unix_s, uptime_s, in_trial)
     end_all(local, state, unix_s, uptime_s)
 
-The part of local.py that a device needs when a server has shown another pin than the first of its
+The part of learning.py that is needed when a server has shown another pin than the first of its
 set, while a hold-down runs, and in a trial: seldom, and not before a handshake has completed.
 What comes of it is in the LocalState; nothing is kept here.
 
-Depends on: compat, limits, retired, state.
+Depends on: compat, kinds, learning, limits, local, retired.
 Heap: 2 KB from a .mpy file.
 """
 
 from .compat import const
 from .kinds import RATCHET_NEVER, RATCHET_ORDERED
+from .learning import retire
 from .limits import HOLD_DOWNS
-from .retired import retired_entry, union
+from .local import retired_entry
+from .retired import union
 
 _OVER = const(1 << 29)  # seconds: longer than any hold_max
 
@@ -40,7 +42,7 @@ def sighted(local, state, seen, unix_s, uptime_s, in_trial) -> None:
     if before and (
         pin_set.hold_s == 0 or not _hold(local, retired_entry(name, spki_sha256), unix_s, uptime_s)
     ):
-        local.retire(before)
+        retire(local, before)
 
 
 def end_all(local, state, unix_s, uptime_s) -> None:
@@ -104,7 +106,7 @@ def _end_of(local, pin_set, unix_s, uptime_s) -> None:
                 whole = _elapsed(hold[1], hold[2], unix_s, uptime_s)
                 if quiet < pin_set.hold_s and whole < pin_set.hold_max_s:
                     continue
-                local.retire(before)
+                retire(local, before)
             local.hold_downs.remove(hold)
 
 

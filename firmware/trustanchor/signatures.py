@@ -35,6 +35,12 @@ _PSS_ARC = const(10)
 _NULL = b"\x05\x00"
 _SHORT_BYTES = const(256)
 
+# One text: of nineteen, the short would be names that a board keeps for ever.
+_UNLOADED = (
+    "constraints identity leaf names x509 ecdsa _ecdsa_plain _ecdsa_tables _key_tables "
+    "_p256 _p384 _p521 hss rsa rsa_pss sha2 sha512 _sha2_plain _signatures_cose"
+)
+
 
 def verify(sig_alg, spki, message, signature, table=None) -> bool:
     """Return whether signature is spki's over message.
@@ -132,15 +138,18 @@ def check_key(spki) -> None:
 def cost_of(spki) -> int:
     """How many P-256 verifications one with this key is about worth: what a budget counts.
 
-    Refuses as verifying does. RSA up to 4096 bits with a usual exponent costs no more than one.
+    RSA up to 4096 bits with a usual exponent costs no more than one. Makes no number of the key:
+    a path asks before there is room for one. Refuses what cannot be read.
     """
     family, parameters, key = parts_of(spki)
     if family == EC_KEY:
         return {256: 1, 384: 2, 521: 4}[curve_bits(parameters)]
-    from . import rsa
-
-    n, e = rsa.key_of(key)
-    return (4 if n >> 4096 else 1) * (4 if e > 0x10001 else 1)
+    fields = Reader(key).enter(SEQUENCE)
+    n = fields.integer()
+    e = fields.integer()
+    long_n = len(n) > 513 or (len(n) == 513 and n[0])
+    long_e = len(e) > 3 or (len(e) == 3 and bytes(e) > b"\x01\x00\x01")
+    return (4 if long_n else 1) * (4 if long_e else 1)
 
 
 def unload() -> None:
@@ -148,11 +157,7 @@ def unload() -> None:
 
     It loads again when it is needed.
     """
-    forget(
-        "constraints", "identity", "leaf", "names", "x509", "ecdsa", "_ecdsa_plain",
-        "_ecdsa_tables", "_key_tables", "_p256", "_p384", "_p521", "hss", "rsa", "rsa_pss", "sha2",
-        "sha512", "_sha2_plain", "_signatures_cose",
-    )  # fmt: skip
+    forget(*_UNLOADED.split())
 
 
 def verifying_ecdsa(parameters, key, spki, bits, message, numbers, table, is_short=False):

@@ -17,8 +17,10 @@ _BATCH_S = 0.04
 def _prepare(operation):
     name, *arguments = operation.split(":")
     if name == "judge":
-        from verdict import judging
-
+        before = gc.threshold()
+        is_plain = len(arguments) == 1 and not operation.endswith(".bundle")
+        judging = __import__("verdict" if is_plain else "verdict_how").judging
+        gc.threshold(before)  # its own is for the smallest heap
         return judging(*arguments)
     from operations import OPERATIONS
 

@@ -29,7 +29,8 @@ import certifi
 from host_tools import bundle_encode, deploy, runtime
 from tests.bench import mbedtls, native, worst
 from tests.certs import pki
-from trustanchor.anchors import Anchor, anchor_of
+from trustanchor.anchors import Anchor
+from trustanchor.derive import anchor_of
 from trustanchor.kinds import MODE_ANCHORS, MODE_KEY, MODE_PATH
 from trustanchor.state import Service
 
@@ -42,6 +43,8 @@ LARGEST_KIB = 512
 REPEATS = 25
 WORST_REPEATS = 5
 TIMEOUT_S = 120
+# What runs on MicroPython, of this folder.
+_DEVICE = ("device", "heap", "heap_verdict", "operations", "textbook", "verdict", "verdict_how")
 ARCHITECTURES = ("x86", "xtensawin", "rv32imc")
 HOST = "www.example.net"
 
@@ -137,12 +140,19 @@ class Bench:
             raise Failed(f"{arguments[0]}: {(done.stdout + done.stderr).strip()[-300:]}")
         return done.stdout.split()
 
+    def _passes(self, module: str, word: str, heap_kib: int) -> None:
+        if self._printed(module, word, heap=heap_kib) != ["passed"]:
+            raise ValueError(f"{module} {word} ended before it had passed")
+
     def smallest_heap(self, operation: str) -> int:
         """KiB; passing at one size is taken to mean passing at every larger one."""
+        module, word = "heap", operation
+        if operation.startswith("judge:"):
+            module, word = "heap_verdict", operation.removeprefix("judge:")
         low, high = 4, HEAP_KIB
         while True:
             try:
-                self._printed("heap", operation, heap=high)
+                self._passes(module, word, high)
                 break
             except Failed:
                 if high >= LARGEST_KIB:
@@ -151,7 +161,7 @@ class Bench:
         while high - low > 1:
             middle = (low + high) // 2
             try:
-                self._printed("heap", operation, heap=middle)
+                self._passes(module, word, middle)
                 high = middle
             except Failed:
                 low = middle
@@ -244,7 +254,7 @@ def make_folders() -> tuple[Path, Path]:
     folder = WORK.parent / "lib"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(deploy.package_folder("mpy", "x86", HERE), folder / "trustanchor")
-    for name in ("device", "heap", "operations", "textbook", "verdict", "verdict_how"):
+    for name in _DEVICE:
         deploy.compile_newer(HERE / f"{name}.py", folder, *deploy.MPY_OPTIONS)
     BOOT.mkdir(exist_ok=True)
     deploy.compile_newer(HERE.parent / "from_rom.py", BOOT, *deploy.MPY_OPTIONS)

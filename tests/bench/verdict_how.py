@@ -1,8 +1,37 @@
 # SPDX-License-Identifier: MIT
-"""What verdict.py needs for some verdicts alone: a state file, plain code, what is remembered."""
+"""Verdicts that begin with more than a chain: a state file, kept tables, plain code, a cache."""
+
+from verdict import asked_of, read  # type: ignore[import-not-found] # beside it there
+
+from trustanchor.local import LocalState
+from trustanchor.policy import judge
+from trustanchor.state import Asked
 
 
-def from_bundle(name):
+def judging(name, how=""):
+    """verdict.judging() for a name that ends in .bundle, or how: plain, cached, kept."""
+    blobs, mode, at, code = read(name)
+    if name.endswith(".bundle"):
+        del blobs[:2]
+        state = _from_bundle(name)
+        asked = Asked(state.services[0], "www.example.net", 443)
+    else:
+        asked, state = asked_of(blobs, mode)
+    question = blobs, asked, (at, True), state
+    local = LocalState()
+    if how:
+        _prepare(how, name, local, question)
+
+    def run():
+        verdict = judge(*question, local)
+        if verdict.code.encode() != code or verdict.cached is not (how == "cached"):
+            raise ValueError(verdict.code)
+        return True
+
+    return run
+
+
+def _from_bundle(name):
     """The state of a bundle whose anchors stay in the file."""
     from trustanchor import bundle
     from trustanchor.cbor import FileSource
@@ -11,10 +40,8 @@ def from_bundle(name):
     return bundle.parse(FileSource(file, file.seek(0, 2)))
 
 
-def prepare(how, name, local, question):
+def _prepare(how, name, local, question):
     """Make local, or the interpreter, what the verdict is to find."""
-    from trustanchor.policy import judge
-
     chain, asked, at, state = question
     if how == "plain":
         from trustanchor import ecdsa, sha512
@@ -23,10 +50,11 @@ def prepare(how, name, local, question):
         sha512._kernel = False  # type: ignore[assignment]
     elif how == "cached":
         from trustanchor.cache import Cache
+        from trustanchor.learning import join
 
         local.memory = Cache("build/bench/no-such-cache")
         verdict = judge(chain, asked, at, state, local)
-        if not local.join(verdict, state, at[0]):
+        if not join(local, verdict, state, at[0]):
             raise ValueError("not joined: " + verdict.code)
     elif how == "kept":
         _keep_tables(name, local, judge(chain, asked, at, state, local))

@@ -27,7 +27,8 @@ from host_tools.bundle_encode import (
     sign,
 )
 from tests.certs import pki
-from trustanchor.anchors import Anchor, anchor_of
+from trustanchor.anchors import Anchor
+from trustanchor.derive import anchor_of
 from trustanchor.limits import BUILD_AT
 from trustanchor.state import Pin, PinSet, Service
 

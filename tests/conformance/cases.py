@@ -78,7 +78,8 @@ def _decide_signature(blobs) -> str:
 
 def _decide_path(case, blobs) -> str:
     """Judge blobs = roots, the leaf, the intermediates, for a service in mode anchors."""
-    from trustanchor.anchors import AnchorList, anchor_of
+    from trustanchor.anchors import AnchorList
+    from trustanchor.derive import anchor_of
     from trustanchor.kinds import CLIENT_AUTH, MODE_ANCHORS, SERVER_AUTH
     from trustanchor.local import LocalState
     from trustanchor.path import Question

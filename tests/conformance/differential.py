@@ -28,7 +28,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.certs import pki
 from trustanchor import limits
-from trustanchor.anchors import AnchorList, anchor_of
+from trustanchor.anchors import AnchorList
+from trustanchor.derive import anchor_of
 from trustanchor.errors import TrustError
 from trustanchor.kinds import MODE_ANCHORS
 from trustanchor.local import LocalState

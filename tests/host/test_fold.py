@@ -44,6 +44,10 @@ def test_what_is_no_number_is_refused(tmp_path, module: str, value: str) -> None
         ("from . import kinds, limits, pins\nx = kinds.OID, limits.NAMES\n",
          "from . import pins\nx = 6, 300\n"),
         ("from .compat import const\n_X = const(1)\n", "pass\n_X = const(1)\n"),
+        ("from .compat import IS_MICROPYTHON\nif IS_MICROPYTHON:\n    x = 1\n",
+         "pass\nif True:\n    x = 1\n"),
+        ("import sys\nIS_MICROPYTHON = sys.implementation.name == 'x'\nif IS_MICROPYTHON: x = 1\n",
+         "import sys\npass\nif True: x = 1\n"),
         ("from .compat import const, tidy\n", "from .compat import tidy\n"),
     ],
 )  # fmt: skip

@@ -9,7 +9,7 @@ from stand_in import Clock, SmallStore, bundle
 
 from tests.certs.make_fixtures import FIXTURES
 from trustanchor import signatures
-from trustanchor.anchors import anchor_of
+from trustanchor.derive import anchor_of
 from trustanchor.kinds import CLOCK_KNOWN
 from trustanchor.policy import Verdict, judge
 from trustanchor.rules import literal

@@ -22,8 +22,8 @@ LAYERS = (
     ),
     ("identity", "path"),
     (
-        "state", "rules", "anchors", "record", "packing", "local", "ratchet", "retired", "pins",
-        "mode_key", "mode_path", "policy",
+        "state", "rules", "anchors", "record", "packing", "local", "learning", "ratchet",
+        "retired", "pins", "mode_key", "mode_path", "derive", "policy",
     ),
     ("copies", "volume", "prefix", "cose", "bundle", "authority", "admit", "update", "trial",
         "cache", "tables", "boot", "joining", "stage", "status", "install", "store",

@@ -22,7 +22,7 @@ from stand_in import Clock, Nvs, SmallStore, Verdict, asked, bundle
 from trustanchor import cache, copies, install, packing, record, stage, store
 from trustanchor.errors import StoreError, TrustError, UpdateError
 from trustanchor.limits import BUILD_AT
-from trustanchor.retired import retired_entry
+from trustanchor.local import retired_entry
 
 DEPTH = int(os.environ.get("DEPTH", "3"))
 ROOT = "/trust"

@@ -25,7 +25,7 @@ from host_tools.bundle_encode import Authority, Description, Key, KeySigner, Pro
 from host_tools.servers import HangingServer, Relay, TlsServer
 from tests.certs import pki
 from tests.integration.keyless import KeylessServer
-from trustanchor.anchors import anchor_of
+from trustanchor.derive import anchor_of
 from trustanchor.kinds import MODE_KEY, MODE_PATH
 from trustanchor.state import Pin, PinSet, Service
 

@@ -2,7 +2,9 @@
 """The few checks portable tests need; the same on CPython and MicroPython, no pytest inside."""
 
 import os
+import sys
 
+IS_MICROPYTHON = sys.implementation.name == "micropython"
 # Certificates and other inputs made at run time by tests/certs/make_fixtures.py.
 FIXTURES = "build/fixtures"
 

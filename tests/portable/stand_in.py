@@ -13,9 +13,8 @@ from trustanchor.compat import sha256
 from trustanchor.errors import UpdateError
 from trustanchor.kinds import MODE_KEY
 from trustanchor.limits import BUILD_AT
-from trustanchor.local import LocalState
+from trustanchor.local import LocalState, retired_entry
 from trustanchor.record import Record
-from trustanchor.retired import retired_entry
 from trustanchor.state import Asked, Pin, PinSet, Service, TrustState
 from trustanchor.store import Store
 

@@ -12,10 +12,10 @@ from scratch import empty_folder, key
 from check import equal, false, true
 from trustanchor.cache import Cache
 from trustanchor.kinds import EVENT_PATH
-from trustanchor.local import LocalState
+from trustanchor.learning import join, retire
+from trustanchor.local import LocalState, retired_entry
 from trustanchor.mode_path import cache_key
 from trustanchor.policy import judge
-from trustanchor.retired import retired_entry
 from trustanchor.state import Asked, Pin, PinSet, Service, TrustState
 
 CHAIN = (b"leaf certificate", b"intermediate")
@@ -81,7 +81,7 @@ def test_a_cached_verdict_has_no_events_and_moves_nothing():
     case.make_state()
     verdict = case.judged()
     equal(verdict.events, ())
-    true(case.local.join(verdict, case.state, NOW))
+    true(join(case.local, verdict, case.state, NOW))
     equal(case.local.retired, ())
 
 
@@ -113,7 +113,7 @@ def test_it_is_for_one_state():
 
 def test_it_is_for_one_retired_set():
     case = Case()
-    case.local.retire((retired_entry("pins", key("backup")),))
+    retire(case.local, (retired_entry("pins", key("backup")),))
     false(case.is_accepted())
 
 

@@ -28,12 +28,16 @@ from der_maker import (
     utc,
 )
 from trustanchor import limits
-from trustanchor.certificate import Certificate, spki_of
+from trustanchor.certificate import Certificate
 from trustanchor.compat import sha256
-from trustanchor.identity import ANY_EKU, CLIENT_AUTH, SERVER_AUTH
-from trustanchor.kinds import KU_DIGITAL_SIGNATURE, KU_KEY_CERT_SIGN
+from trustanchor.derive import spki_of
+from trustanchor.identity import usage
+from trustanchor.kinds import CLIENT_AUTH, KU_DIGITAL_SIGNATURE, KU_KEY_CERT_SIGN, SERVER_AUTH
 
 SAN_A = extension(SAN, san_of(dns(b"a.test")))
+SERVER = usage(SERVER_AUTH)
+CLIENT = usage(CLIENT_AUTH)
+ANY_EKU = b"\x55\x1d\x25\x00"
 FALSE = b"\x01\x01\x00"
 
 
@@ -80,7 +84,7 @@ def test_absent_extensions_are_none_and_no_ca():
     equal((leaf.path_len, leaf.key_usage, leaf.eku, leaf.san), (None,) * 4)
     equal((leaf.name_constraints, leaf.aki, leaf.ski, leaf.unknown_critical), (None,) * 4)
     false(leaf.is_ca)
-    false(leaf.has_eku(SERVER_AUTH))
+    false(leaf.has_eku(SERVER))
 
 
 def test_the_pin_is_sha256_over_the_whole_spki():
@@ -219,7 +223,7 @@ def test_known_extensions_may_be_critical():
     leaf = parse_with(
         extension(SAN, san_of(dns(b"a")), CRITICAL),
         extension(KEY_USAGE, b"\x03\x02\x07\x80", CRITICAL),
-        extension(EKU, tlv(0x30, tlv(0x06, SERVER_AUTH)), CRITICAL),
+        extension(EKU, tlv(0x30, tlv(0x06, SERVER)), CRITICAL),
         extension(BASIC, b"\x30\x00", CRITICAL),
         extension(POLICIES, b"\x30\x00", CRITICAL),
     )
@@ -270,20 +274,20 @@ def test_key_usage_is_a_mask_of_at_least_one_bit():
 
 
 def test_extended_key_usages_are_asked_for_by_oid():
-    leaf = parse_with(extension(EKU, tlv(0x30, tlv(0x06, SERVER_AUTH), tlv(0x06, ANY_EKU))))
-    true(leaf.has_eku(SERVER_AUTH))
+    leaf = parse_with(extension(EKU, tlv(0x30, tlv(0x06, SERVER), tlv(0x06, ANY_EKU))))
+    true(leaf.has_eku(SERVER))
     true(leaf.has_eku(ANY_EKU))
-    false(leaf.has_eku(CLIENT_AUTH))
+    false(leaf.has_eku(CLIENT))
 
 
 def test_refuses_malformed_extended_key_usages_behind_a_match():
     refused_with("cert.eku", extension(EKU, b"\x30\x00"))
-    usage = tlv(0x06, SERVER_AUTH)
+    usage = tlv(0x06, SERVER)
     fit = (limits.EKU_BYTES - 4) // len(usage)
-    true(parse_with(extension(EKU, tlv(0x30, usage * fit))).has_eku(SERVER_AUTH))
+    true(parse_with(extension(EKU, tlv(0x30, usage * fit))).has_eku(SERVER))
     refused_with("cert.eku", extension(EKU, tlv(0x30, usage * (fit + 1))))
-    leaf = parse_with(extension(EKU, tlv(0x30, tlv(0x06, SERVER_AUTH), b"\x05\x00")))
-    refuses("der.tag", leaf.has_eku, SERVER_AUTH)
+    leaf = parse_with(extension(EKU, tlv(0x30, tlv(0x06, SERVER), b"\x05\x00")))
+    refuses("der.tag", leaf.has_eku, SERVER)
 
 
 def test_refuses_an_empty_san():

@@ -5,9 +5,11 @@ import gc
 import json
 
 from check import equal, false, fixture, fixture_names, true
-from trustanchor.certificate import Certificate, spki_of
+from trustanchor.certificate import Certificate
+from trustanchor.derive import spki_of
 from trustanchor.errors import TrustError
-from trustanchor.identity import CLIENT_AUTH, SERVER_AUTH
+from trustanchor.identity import usage
+from trustanchor.kinds import CLIENT_AUTH, SERVER_AUTH
 from trustanchor.names import general_names, parse_reference, presented_matches
 
 
@@ -52,8 +54,8 @@ def test_a_leaf_speaks_for_its_hosts_and_purpose():
     true(presented_matches(leaf.san, parse_reference("a.example")))
     true(presented_matches(leaf.san, parse_reference("192.0.2.1")))
     false(presented_matches(leaf.san, parse_reference("b.example")))
-    true(leaf.has_eku(SERVER_AUTH))
-    false(leaf.has_eku(CLIENT_AUTH))
+    true(leaf.has_eku(usage(SERVER_AUTH)))
+    false(leaf.has_eku(usage(CLIENT_AUTH)))
     hundred = read("hundred").san
     true(presented_matches(hundred, parse_reference("host099.a.example")))
     false(presented_matches(hundred, parse_reference("host100.a.example")))
@@ -82,7 +84,7 @@ def test_every_flipped_byte_is_read_or_refused_with_a_code():
             whole[index] ^= flip
             try:
                 damaged = Certificate(whole)
-                damaged.has_eku(SERVER_AUTH)
+                damaged.has_eku(usage(SERVER_AUTH))
                 presented_matches(damaged.san, parse_reference("a.example"))
             except TrustError as error:
                 refused += 1

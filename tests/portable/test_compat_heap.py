@@ -3,8 +3,8 @@
 
 import sys
 
-from check import equal, true
-from trustanchor.compat import IS_MICROPYTHON, collect_every, forget, recover
+from check import IS_MICROPYTHON, equal, true
+from trustanchor.compat import collect_every, forget, recover
 
 
 def test_a_forgotten_module_is_loaded_anew_where_heap_is_scarce():

@@ -6,8 +6,9 @@ first test says so.
 """
 
 import check
+from check import IS_MICROPYTHON
 from trustanchor import _ecdsa_plain, ecdsa
-from trustanchor.compat import IS_MICROPYTHON, sha256
+from trustanchor.compat import sha256
 
 _DOUBLE = 0xFF
 _NEGATE = 0x40

@@ -4,9 +4,11 @@
 from stand_in import Holder, Verdict
 
 from check import equal, false, true
+from trustanchor import learning
 from trustanchor.kinds import EVENT_LEAF_NOT_BEFORE
+from trustanchor.learning import raised_bound
 from trustanchor.limits import BOUND_AHEAD_S
-from trustanchor.local import LocalState, raised_bound
+from trustanchor.local import LocalState
 from trustanchor.state import Pin, PinSet, TrustState
 
 DAY = 86400
@@ -24,7 +26,7 @@ def case(floor=ISSUED):
 
 def accepts(found, not_before, **fields):
     events = ((EVENT_LEAF_NOT_BEFORE, not_before),)
-    return found.local.join(Verdict(found, "one", events=events, **fields), found.state)
+    return learning.join(found.local, Verdict(found, "one", events=events, **fields), found.state)
 
 
 def test_the_bound_begins_at_the_floor():
@@ -67,7 +69,7 @@ def test_a_bound_above_that_is_kept():
 
 def test_a_newer_state_lifts_the_bound_with_the_floor():
     found = case()
-    found.local.moved_on(ISSUED + 10 * DAY, (), ())
+    learning.moved_on(found.local, ISSUED + 10 * DAY, (), ())
     equal(found.local.floor, ISSUED + 10 * DAY)
     equal(found.local.bound, ISSUED + 10 * DAY)
 
@@ -75,14 +77,14 @@ def test_a_newer_state_lifts_the_bound_with_the_floor():
 def test_the_bound_outlives_a_change_of_state():
     found = case()
     accepts(found, ISSUED + 30 * DAY)
-    found.local.moved_on(ISSUED + DAY, (), ())
+    learning.moved_on(found.local, ISSUED + DAY, (), ())
     equal(found.local.bound, ISSUED + 30 * DAY)
 
 
 def test_only_a_new_epoch_lowers_floor_and_bound():
     found = case()
     accepts(found, ISSUED + 30 * DAY)
-    found.local.moved_on(ISSUED - 100 * DAY, (), (), new_epoch=True)
+    learning.moved_on(found.local, ISSUED - 100 * DAY, (), (), True)
     equal(found.local.floor, ISSUED - 100 * DAY)
     equal(found.local.bound, ISSUED - 100 * DAY)
 

@@ -4,9 +4,8 @@
 import sys
 import time
 
-from check import equal, fixture
+from check import IS_MICROPYTHON, equal, fixture
 from trustanchor.certificate import Certificate
-from trustanchor.compat import IS_MICROPYTHON
 from trustanchor.local import LocalState
 from trustanchor.policy import judge
 from trustanchor.rules import literal
@@ -32,7 +31,7 @@ def loads(*expected):
 
 
 def rooted():
-    from trustanchor.anchors import anchor_of
+    from trustanchor.derive import anchor_of
 
     return literal(anchors=[anchor_of(fixture("path/root_r.der"))])
 

@@ -23,7 +23,7 @@ def now():
 
 
 def asked_of(roots, pins=()):
-    from trustanchor.anchors import anchor_of
+    from trustanchor.derive import anchor_of
 
     state = literal(pins, [anchor_of(read(root)) for root in roots])
     return state, Asked(state.services[0], HOST, 443)

@@ -2,9 +2,8 @@
 """Pins against keys: which matches, and if none, why."""
 
 from check import equal, false, true
-from trustanchor.local import LocalState
+from trustanchor.local import LocalState, retired_entry
 from trustanchor.pins import change_times, first_live, has_expired, match, why_none
-from trustanchor.retired import retired_entry
 from trustanchor.state import Pin, PinSet, TrustState
 
 A, B, C = b"a" * 32, b"b" * 32, b"c" * 32

@@ -10,10 +10,9 @@ from trustanchor.anchors import AnchorList
 from trustanchor.certificate import Certificate
 from trustanchor.compat import sha256
 from trustanchor.kinds import CLIENT_AUTH, EVENT_PATH, MODE_ANCHORS
-from trustanchor.local import LocalState
+from trustanchor.local import LocalState, retired_entry
 from trustanchor.mode_path import cache_key
 from trustanchor.policy import judge
-from trustanchor.retired import retired_entry
 from trustanchor.state import NO_DIGEST, Asked, Pin, PinSet, Service, TrustState
 
 LEAF = end_entity()

@@ -20,9 +20,8 @@ from trustanchor.kinds import (
     EXPIRY_ANCHORS,
     MODE_ANCHORS,
 )
-from trustanchor.local import LocalState
+from trustanchor.local import LocalState, retired_entry
 from trustanchor.policy import judge
-from trustanchor.retired import retired_entry
 from trustanchor.state import Asked, Pin, PinSet, Service, TrustState
 
 LEAF = end_entity()

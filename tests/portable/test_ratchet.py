@@ -5,11 +5,11 @@ from scratch import key
 from stand_in import Holder, Verdict
 
 from check import equal, false, true
+from trustanchor import learning
 from trustanchor.kinds import RATCHET_BACKUP, RATCHET_NEVER, RATCHET_ORDERED
 from trustanchor.limits import HOLD_DOWNS, RETIRED_PINS
-from trustanchor.local import LocalState
+from trustanchor.local import LocalState, retired_entry
 from trustanchor.ratchet import moves
-from trustanchor.retired import retired_entry
 from trustanchor.state import Pin, PinSet, TrustState
 
 
@@ -28,8 +28,8 @@ class Case(Holder):
         self.up_s = 0
 
     def sees(self, leaf, in_trial=False, **fields):
-        return self.local.join(
-            Verdict(self, leaf, **fields), self.state, self.unix_s, self.up_s, in_trial
+        return learning.join(
+            self.local, Verdict(self, leaf, **fields), self.state, self.unix_s, self.up_s, in_trial
         )
 
     def passes(self, seconds):
@@ -47,7 +47,7 @@ class Case(Holder):
     def restarts(self):
         """Keep what a record keeps."""
         local = self.local
-        self.local = LocalState(0, local.retired, local.held, local.holds)
+        self.local = LocalState(0, local.retired, local.held, learning.holds_of(local))
         self.up_s = 0
 
 
@@ -125,7 +125,7 @@ def test_a_verdict_from_before_a_retirement_is_judged_again():
     case = Case()
     early = Verdict(case, "three")
     case.sees("two")
-    false(case.local.join(early, case.state, case.unix_s, case.up_s))
+    false(learning.join(case.local, early, case.state, case.unix_s, case.up_s))
     equal(case.alive(), ["two", "three"])
 
 
@@ -152,7 +152,7 @@ def test_a_sighting_in_a_trial_takes_effect_when_it_is_confirmed():
     true(case.sees("two", in_trial=True))
     equal(case.alive(), ["one", "two", "three"])
     equal(case.local.held, (retired_entry("pins", key("one")),))
-    case.local.confirmed(case.state)
+    learning.confirmed(case.local, case.state)
     equal(case.alive(), ["two", "three"])
     equal(case.local.held, ())
 
@@ -160,17 +160,17 @@ def test_a_sighting_in_a_trial_takes_effect_when_it_is_confirmed():
 def test_a_sighting_in_a_trial_that_ends_is_forgotten():
     case = Case()
     case.sees("two", in_trial=True)
-    case.local.reverted()
-    case.local.confirmed(case.state)
+    learning.reverted(case.local)
+    learning.confirmed(case.local, case.state)
     equal(case.alive(), ["one", "two", "three"])
 
 
 def test_a_hold_down_begins_when_its_trial_is_confirmed():
     case = Case(hold_s=100, hold_max_s=1000)
     case.sees("two", in_trial=True)
-    equal(case.local.holds, ())
-    case.local.confirmed(case.state, case.unix_s, case.up_s)
-    equal(len(case.local.holds), 1)
+    equal(learning.holds_of(case.local), ())
+    learning.confirmed(case.local, case.state, case.unix_s, case.up_s)
+    equal(len(learning.holds_of(case.local)), 1)
     equal(case.alive(), ["one", "two", "three"])
 
 
@@ -183,14 +183,14 @@ def test_a_hold_down_waits_for_its_seconds():
     case.passes(1)
     true(case.sees("two"))
     equal(case.alive(), ["two", "three"])
-    equal(case.local.holds, ())
+    equal(learning.holds_of(case.local), ())
 
 
 def test_a_hold_down_ends_without_another_sighting():
     case = Case(hold_s=100, hold_max_s=1000)
     case.sees("two")
     case.passes(100)
-    case.local.end_holds(case.state, case.unix_s, case.up_s)
+    learning.end_holds(case.local, case.state, case.unix_s, case.up_s)
     equal(case.alive(), ["two", "three"])
 
 
@@ -295,8 +295,8 @@ def test_hold_downs_are_bounded_and_one_more_ends_at_once():
     case.local = local
     for number in range(HOLD_DOWNS + 1):
         seen = ((1, "set%d" % number, 1, key("two")),)
-        local.join(Verdict(case, "two", events=seen), state, 1800000000, 0)
-    equal(len(local.holds), HOLD_DOWNS)
+        learning.join(local, Verdict(case, "two", events=seen), state, 1800000000, 0)
+    equal(len(learning.holds_of(local)), HOLD_DOWNS)
     equal(local.retired, (retired_entry("set%d" % HOLD_DOWNS, key("one")),))
 
 
@@ -306,25 +306,25 @@ def test_a_hold_down_of_a_pin_no_longer_listed_is_dropped():
     other = TrustState(
         pin_sets=(PinSet("pins", [Pin(key("four")), Pin(key("five"), is_backup=True)]),)
     )
-    case.local.end_holds(other, case.unix_s, case.up_s)
-    equal(case.local.holds, ())
+    learning.end_holds(case.local, other, case.unix_s, case.up_s)
+    equal(learning.holds_of(case.local), ())
     equal(case.local.retired, ())
 
 
 def test_a_new_epoch_ends_hold_downs_and_takes_its_own_retired_set():
     case = Case(hold_s=100, hold_max_s=1000)
     case.sees("two")
-    case.local.moved_on(5, (), (), new_epoch=True)
-    equal(case.local.holds, ())
+    learning.moved_on(case.local, 5, (), (), True)
+    equal(learning.holds_of(case.local), ())
     case = Case()
     case.sees("two")
-    case.local.moved_on(5, (), (), new_epoch=True)
+    learning.moved_on(case.local, 5, (), (), True)
     equal(case.alive(), ["one", "two", "three"])
     equal(case.local.retired_generation, 2)
 
 
 def test_the_retired_set_is_as_large_as_its_limit_says():
     local = LocalState()
-    local.retire([retired_entry("pins", key(str(n))) for n in range(RETIRED_PINS)])
+    learning.retire(local, [retired_entry("pins", key(str(n))) for n in range(RETIRED_PINS)])
     equal(len(local.retired), RETIRED_PINS)
     equal(len(local.retired[0]), 16)

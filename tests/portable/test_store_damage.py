@@ -10,8 +10,7 @@ from scratch import key
 from stand_in import Nvs, Verdict, asked, bundle
 from store_board import Board
 
-from check import equal, false, true
-from trustanchor.compat import IS_MICROPYTHON
+from check import IS_MICROPYTHON, equal, false, true
 from trustanchor.errors import StoreError
 from trustanchor.kinds import EVENT_INTERMEDIATES, EVENT_PATH
 

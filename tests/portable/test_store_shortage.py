@@ -7,8 +7,8 @@ from scratch import key
 from stand_in import Verdict, asked, bundle
 from store_board import both
 
-from check import equal, false, refuses, true
-from trustanchor.compat import IS_MICROPYTHON, recover
+from check import IS_MICROPYTHON, equal, false, refuses, true
+from trustanchor.compat import recover
 from trustanchor.kinds import EVENT_PATH
 
 

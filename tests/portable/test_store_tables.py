@@ -12,9 +12,8 @@ from scratch import key
 from stand_in import Verdict, asked, bundle
 from store_board import provisioned
 
-from check import equal, false, refuses, true
+from check import IS_MICROPYTHON, equal, false, refuses, true
 from trustanchor import install, signatures
-from trustanchor.compat import IS_MICROPYTHON
 from trustanchor.limits import CACHE_WRITE_S, KEY_TABLES
 
 

@@ -4,8 +4,7 @@
 import os
 import sys
 
-from check import equal, refuses
-from trustanchor.compat import IS_MICROPYTHON
+from check import IS_MICROPYTHON, equal, refuses
 from trustanchor.volume import check_filesystem, volume_of
 
 

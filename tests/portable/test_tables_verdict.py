@@ -9,8 +9,8 @@ from scratch import empty_folder
 
 from check import equal, false, fixture, true
 from trustanchor import signatures
-from trustanchor.anchors import anchor_of
 from trustanchor.certificate import Certificate
+from trustanchor.derive import anchor_of
 from trustanchor.limits import CACHE_WRITE_S
 from trustanchor.local import LocalState
 from trustanchor.policy import judge

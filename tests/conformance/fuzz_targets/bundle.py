@@ -33,9 +33,10 @@ from tests.conformance import fuzz_cbor
 from tests.conformance.fuzz_targets import fixtures
 from trustanchor import admit, packing, signatures, update
 from trustanchor import record as records
-from trustanchor.anchors import Anchor, anchor_of
+from trustanchor.anchors import Anchor
 from trustanchor.bundle import parse
 from trustanchor.cbor import BytesSource
+from trustanchor.derive import anchor_of
 from trustanchor.errors import TrustError
 from trustanchor.kinds import CLIENT_AUTH, EXPIRY_ANCHORS, MODE_ANCHORS, MODE_KEY, RATCHET_ORDERED
 from trustanchor.limits import BUILD_AT

@@ -6,8 +6,10 @@ import warnings
 from cryptography import x509
 
 from tests.conformance.fuzz_targets import fixtures, real_cases
-from trustanchor.certificate import Certificate, spki_of
-from trustanchor.identity import SERVER_AUTH
+from trustanchor.certificate import Certificate
+from trustanchor.derive import spki_of
+from trustanchor.identity import usage
+from trustanchor.kinds import SERVER_AUTH
 from trustanchor.names import parse_reference, presented_matches
 
 REFERENCES = [parse_reference(host) for host in ("a.example", "192.0.2.1")]
@@ -24,7 +26,7 @@ def run(data: bytes) -> None:
     assert len(ours.spki_sha256) == 32
     compare(ours, data)
     # Each of these may refuse; the first that does ends the input.
-    ours.has_eku(SERVER_AUTH)
+    ours.has_eku(usage(SERVER_AUTH))
     for reference in REFERENCES:
         presented_matches(ours.san, reference)
     assert ours.self_issued in (True, False)

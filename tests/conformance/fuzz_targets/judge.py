@@ -9,9 +9,10 @@ back and a pin nobody holds must not match.
 
 from tests.conformance.fuzz_targets import fixtures, real_cases
 from trustanchor import signatures
-from trustanchor.anchors import AnchorList, anchor_of
+from trustanchor.anchors import AnchorList
 from trustanchor.certificate import Certificate
 from trustanchor.der import Reader
+from trustanchor.derive import anchor_of
 from trustanchor.errors import TrustError
 from trustanchor.kinds import (
     CLIENT_AUTH,
