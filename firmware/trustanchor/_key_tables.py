@@ -8,9 +8,10 @@ Depends on: compat, ecdsa, signatures; _ecdsa_tables when one is made.
 Heap: 0.8 KB from a .mpy file.
 """
 
+from ._signatures_ecdsa import curve_bits
 from .compat import const, sha256
 from .ecdsa import kernel
-from .signatures import EC_KEY, curve_bits, finish, parts_of
+from .signatures import EC_KEY, finish, parts_of
 
 _TAG_BYTES = const(17)
 

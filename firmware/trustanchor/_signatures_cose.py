@@ -9,7 +9,7 @@ import hashlib
 
 from .errors import MalformedError, UnsupportedError
 from .kinds import ES256, HSS_LMS, PS256
-from .signatures import EC_KEY, RSA, curve_bits, finish, parts_of, unload, verifying_ecdsa
+from .signatures import EC_KEY, RSA, finish, parts_of, unload
 
 
 def verify_cose(alg: int, public_key, message, signature, table=None) -> bool:
@@ -47,10 +47,10 @@ def _verifying(alg, public_key, message, signature, table):
         r = int.from_bytes(signature[:32], "big")
         s = int.from_bytes(signature[32:], "big")
         if table or not hasattr(message, "feed"):
+            from . import _signatures_ecdsa as ec
+
             return (
-                yield from verifying_ecdsa(
-                    parameters, key, public_key, 256, message, (r, s), table
-                )
+                yield from ec.verifying(parameters, key, public_key, 256, message, (r, s), table)
             )
         # A bundle: hashed here, so that neither sha2 nor the rest of a verdict is loaded for it.
         digest = hashlib.sha256()
@@ -90,8 +90,11 @@ def _parts_for(alg, public_key):
         raise UnsupportedError("sig.unsupported", alg)
     family, parameters, key = parts_of(public_key)
     # RFC 9053 section 2.1 leaves the curve of ES256 open; RFC 9864 and this profile do not.
-    if alg == ES256 and (family != EC_KEY or curve_bits(parameters) != 256):
-        raise MalformedError("sig.key_malformed", "ES256")
+    if alg == ES256:
+        from ._signatures_ecdsa import curve_bits
+
+        if family != EC_KEY or curve_bits(parameters) != 256:
+            raise MalformedError("sig.key_malformed", "ES256")
     if alg == PS256 and (family != RSA or parameters is not None):
         raise MalformedError("sig.key_malformed", "PS256")
     return parameters, key

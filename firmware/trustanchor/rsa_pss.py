@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """RSASSA-PSS (RFC 8017 section 8.1) and its parameters in certificates (RFC 4055).
 
-    bits, mgf_bits, salt_length = rsa_pss.parameters_of(element)
-    valid = yield from rsa_pss.verifying(n, e, bits, mgf_bits, salt_length, message, signature)
+    parameters = rsa_pss.parameters_of(element)       # (hash bits, MGF1 hash bits, salt length)
+    valid = yield from rsa_pss.verifying(n, e, *parameters, message, signature)
 
 Depends on: compat, der, errors, rsa, sha2, signatures.
 Heap: 1.5 KB from a .mpy file.
@@ -60,6 +60,18 @@ def _hash_bits(element):
     if parameters not in (_NULL, b""):
         raise MalformedError("sig.algorithm_malformed", "hash")
     return 128 * (oid[-1] + 1)
+
+
+def verifying_under(element, parameters, n, e, message, signature):
+    """Generator: `verifying` under a key whose own parameters are in element, if it has any."""
+    bits, mgf_bits, salt_length = parameters
+    # RFC 4055 section 3.3: the key's own parameters bind hash and mask; the salt may be longer in
+    # the signature.
+    if element:
+        key_bits, key_mgf_bits, key_salt_length = parameters_of(element)
+        if key_bits != bits or key_mgf_bits != mgf_bits or key_salt_length > salt_length:
+            return False
+    return (yield from verifying(n, e, bits, mgf_bits, salt_length, message, signature))
 
 
 def verifying(n, e, bits, mgf_bits, salt_length, message, signature):

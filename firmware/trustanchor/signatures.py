@@ -16,9 +16,9 @@ AlgorithmIdentifiers are compared whole, parameters included, with the few byte 
 right (RFC 4055, RFC 5480, RFC 5758); only those of RSASSA-PSS are parsed. SHA-1, MD5, DSA,
 Ed25519, explicit and other curves are not here: sig.unsupported.
 
-Depends on: compat, der, errors; sha2, rsa, rsa_pss, ecdsa, hss when a signature of that kind
-comes.
-Heap: 2.5 KB from a .mpy file.
+Depends on: compat, der, errors, kinds; _signatures_ecdsa, rsa, rsa_pss, hss when a signature of
+that kind comes.
+Heap: 2 KB from a .mpy file.
 """
 
 from .compat import collect_every, const, forget
@@ -35,10 +35,11 @@ _PSS_ARC = const(10)
 _NULL = b"\x05\x00"
 _SHORT_BYTES = const(256)
 
-# One text: of nineteen, the short would be names that a board keeps for ever.
+# One text: of twenty, the short would be names that a board keeps for ever.
 _UNLOADED = (
     "constraints identity leaf names x509 ecdsa _ecdsa_plain _ecdsa_tables _key_tables "
-    "_p256 _p384 _p521 hss rsa rsa_pss sha2 sha512 _sha2_plain _signatures_cose"
+    "_p256 _p384 _p521 hss rsa rsa_pss sha2 sha512 _sha2_plain _signatures_cose "
+    "_signatures_ecdsa"
 )
 
 
@@ -73,18 +74,18 @@ def verifying(sig_alg, spki, message, signature, table=None):
 def _verifying(sig_alg, spki, message, signature, table, is_short):
     family, bits, pss = _algorithm(sig_alg)
     if pss is not None:
-        from . import rsa_pss
+        from .rsa_pss import parameters_of
 
-        bits, mgf_bits, salt_length = rsa_pss.parameters_of(pss)
+        pss = parameters_of(pss)
     key_family, parameters, key = parts_of(spki)
     if family == _ECDSA_SHA2:
         if key_family != EC_KEY:
             return False
-        numbers = _numbers_of(signature)
+        from . import _signatures_ecdsa as ec
+
+        numbers = ec.numbers_of(signature)
         return (
-            yield from verifying_ecdsa(
-                parameters, key, spki, bits, message, numbers, table, is_short
-            )
+            yield from ec.verifying(parameters, key, spki, bits, message, numbers, table, is_short)
         )
     if key_family != RSA:
         return False
@@ -96,13 +97,9 @@ def _verifying(sig_alg, spki, message, signature, table, is_short):
         if parameters is not None:
             return False
         return (yield from rsa.verifying(n, e, bits, message, signature))
-    # RFC 4055 section 3.3: the key's own parameters, if any, bind hash and mask; the salt may
-    # be longer in the signature.
-    if parameters:
-        key_bits, key_mgf_bits, key_salt_length = rsa_pss.parameters_of(parameters)
-        if key_bits != bits or key_mgf_bits != mgf_bits or key_salt_length > salt_length:
-            return False
-    return (yield from rsa_pss.verifying(n, e, bits, mgf_bits, salt_length, message, signature))
+    from .rsa_pss import verifying_under
+
+    return (yield from verifying_under(parameters, pss, n, e, message, signature))
 
 
 def __getattr__(name):
@@ -126,9 +123,9 @@ def check_key(spki) -> None:
     """
     family, parameters, key = parts_of(spki)
     if family == EC_KEY:
-        size = (curve_bits(parameters) + 7) // 8
-        if len(key) != 1 + 2 * size or key[0] != 0x04:
-            raise MalformedError("sig.key_malformed", "point")
+        from ._signatures_ecdsa import check_point
+
+        check_point(parameters, key)
         return
     from . import rsa
 
@@ -143,6 +140,8 @@ def cost_of(spki) -> int:
     """
     family, parameters, key = parts_of(spki)
     if family == EC_KEY:
+        from ._signatures_ecdsa import curve_bits
+
         return {256: 1, 384: 2, 521: 4}[curve_bits(parameters)]
     fields = Reader(key).enter(SEQUENCE)
     n = fields.integer()
@@ -158,55 +157,6 @@ def unload() -> None:
     It loads again when it is needed.
     """
     forget(*_UNLOADED.split())
-
-
-def verifying_ecdsa(parameters, key, spki, bits, message, numbers, table, is_short=False):
-    """Generator: an ECDSA verification once the signature is two numbers, (r, s).
-
-    is_short  heap is: what has computed the digest makes room for what comes next
-    """
-    from . import sha2
-
-    digest = yield from sha2.digesting(bits, message)
-    if is_short:
-        del sha2
-        forget("sha2", "sha512", "_sha2_plain")
-    from . import ecdsa
-
-    on = ecdsa.curve(curve_bits(parameters))
-    q = ecdsa.point_of(on, key)
-    points = None
-    if table:
-        from ._key_tables import unseal
-
-        points = unseal(spki, table)
-    return (yield from ecdsa.verifying(on, q, digest, numbers[0], numbers[1], points))
-
-
-def _numbers_of(der):
-    """Return (r, s) of a DER ECDSA-Sig-Value (RFC 3279 section 2.2.3); (0, 0) is never valid."""
-    try:
-        outer = Reader(der)
-        fields = outer.enter(SEQUENCE)
-        outer.finish()
-        r = fields.unsigned()
-        s = fields.unsigned()
-        fields.finish()
-    except MalformedError:
-        return 0, 0
-    return r, s
-
-
-def curve_bits(parameters) -> int:
-    # RFC 5480 section 2.1.1: namedCurve only; implicitCurve and specifiedCurve must not be used.
-    found = bytes(parameters)
-    if found == b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07":
-        return 256
-    if found == b"\x06\x05\x2b\x81\x04\x00\x22":
-        return 384
-    if found == b"\x06\x05\x2b\x81\x04\x00\x23":
-        return 521
-    raise UnsupportedError("sig.unsupported", "curve")
 
 
 def identifier_of(element):

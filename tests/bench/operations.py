@@ -53,14 +53,15 @@ def _table(name, *how):
 def _textbook(name):
     import textbook
 
-    from trustanchor import sha2, signatures
+    from trustanchor import sha2
+    from trustanchor._signatures_ecdsa import numbers_of
 
     _, spki, message, signature = _case(name)
     bits = {"p256": 256, "p384": 384, "p521": 521}[name[:4]]
     size = (bits + 7) // 8
     x = int.from_bytes(spki[-2 * size : -size], "big")
     y = int.from_bytes(spki[-size:], "big")
-    r, s = signatures._numbers_of(signature)
+    r, s = numbers_of(signature)
     e = int.from_bytes(sha2.digest(int(name[8:]), message), "big")
     curve = textbook.CURVES[bits]
     return lambda: textbook.verify(curve, (x, y), e, r, s)

@@ -8,7 +8,7 @@ import pytest
 from stand_in import Clock, SmallStore, bundle
 
 from tests.certs.make_fixtures import FIXTURES
-from trustanchor import signatures
+from trustanchor import _signatures_ecdsa, signatures
 from trustanchor.derive import anchor_of
 from trustanchor.kinds import CLOCK_KNOWN
 from trustanchor.policy import Verdict, judge
@@ -45,13 +45,13 @@ def connects(store: SmallStore, port: int) -> Verdict:
 
 def test_ca_keys_of_a_connection_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     used = []
-    genuine = signatures.verifying_ecdsa
+    genuine = _signatures_ecdsa.verifying
 
     def verifying(parameters, key, spki, bits, message, numbers, table, *more):
         used.append(table is not None and signatures.is_key_table(spki, table))
         return genuine(parameters, key, spki, bits, message, numbers, table, *more)
 
-    monkeypatch.setattr(signatures, "verifying_ecdsa", verifying)
+    monkeypatch.setattr(_signatures_ecdsa, "verifying", verifying)
     store = booted(tmp_path / "trust")
     for port in (1, 2):
         connects(store, port)

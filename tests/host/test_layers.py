@@ -19,6 +19,7 @@ LAYERS = (
         "sha2", "sha512", "_sha2", "_sha2_plain", "rsa", "rsa_pss",
         "ecdsa", "_ecdsa_plain", "_ecdsa_tables", "_key_tables", "_field",
         "_p256", "_p384", "_p521", "hss", "signatures", "_signatures_cose",
+        "_signatures_ecdsa",
     ),
     ("identity", "path"),
     (

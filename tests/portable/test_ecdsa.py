@@ -4,7 +4,7 @@
 from ecdsa_maker import numbers_below, sign, times, verify
 
 import check
-from trustanchor import ecdsa, signatures
+from trustanchor import _signatures_ecdsa, ecdsa
 
 _BITS = (256, 384, 521)
 
@@ -78,7 +78,7 @@ def test_points_must_be_on_the_curve():
 
 
 def test_signatures_are_der_or_nothing():
-    check.equal(signatures._numbers_of(bytes.fromhex("3006020101020102")), (1, 2))
+    check.equal(_signatures_ecdsa.numbers_of(bytes.fromhex("3006020101020102")), (1, 2))
     for wrong in (
         "",
         "3006020101020182",  # negative s
@@ -92,7 +92,9 @@ def test_signatures_are_der_or_nothing():
         "3009020101020102020103",
         "30060201010a0102",
     ):
-        check.equal(signatures._numbers_of(bytes.fromhex(wrong.replace(" ", ""))), (0, 0), wrong)
+        check.equal(
+            _signatures_ecdsa.numbers_of(bytes.fromhex(wrong.replace(" ", ""))), (0, 0), wrong
+        )
 
 
 def test_inverses():
