@@ -59,11 +59,8 @@ class AnchorList:
             # Built here and not at the first find(): a verdict must not take longer because a
             # state has many anchors.
             keys = bytearray(8 * len(self._anchors))
-            if self._anchors:
-                from .dn import name_key
-
-                for i, anchor in enumerate(self._anchors):
-                    keys[8 * i : 8 * i + 8] = name_key(anchor.name)
+            for i, anchor in enumerate(self._anchors):
+                keys[8 * i : 8 * i + 8] = index_key(anchor.name)
         self._keys = keys
 
     def __len__(self):
@@ -76,16 +73,32 @@ class AnchorList:
         """Yield every anchor whose name equals name (RFC 5280 section 7.1)."""
         if not self._anchors:
             return
-        from .dn import name_key, same_name
-
         keys = self._keys
-        wanted = bytes(name_key(name))
+        wanted = index_key(name)
         at = keys.find(wanted)
         while at >= 0:
             if at % 8:
                 at = keys.find(wanted, at + 1)  # straddles two entries
                 continue
             anchor = self._anchors[at // 8]
-            if same_name(anchor.name, name):
+            if is_named(anchor, name):
                 yield anchor
             at = keys.find(wanted, at + 8)
+
+
+# A search stands still in find() while a signature is verified, and that may need dn's room: so
+# find() itself holds nothing of it.
+
+
+def index_key(name) -> bytes:
+    """Return what an index of anchors keeps of a name: dn.name_key."""
+    from .dn import name_key
+
+    return bytes(name_key(name))
+
+
+def is_named(anchor, name) -> bool:
+    """True when anchor bears that name (RFC 5280 section 7.1)."""
+    from .dn import same_name
+
+    return same_name(anchor.name, name)

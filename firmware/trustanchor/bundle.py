@@ -15,7 +15,7 @@ Heap: 5 KB from a .mpy file; 16 bytes an anchor or intermediate.
 import hashlib
 
 from . import state as states
-from .anchors import Anchor
+from .anchors import Anchor, index_key, is_named
 from .cbor import BytesSource, Reader
 from .compat import const, sha256
 from .errors import MalformedError, StoreError
@@ -166,17 +166,15 @@ class AnchorIndex(Bodies):
 
         after  only those that come after this one
         """
-        from .dn import name_key, same_name
-
         index = self._index
-        wanted = bytes(name_key(name)[:_KEY])
+        wanted = index_key(name)[:_KEY]
         at = index.find(wanted, (after + 1) * _ENTRY)
         while at >= 0:
             if at % _ENTRY:
                 at = index.find(wanted, at + 1)  # straddles two fields
                 continue
             anchor = _anchor(self.item(at // _ENTRY))
-            if same_name(anchor.name, name):
+            if is_named(anchor, name):
                 yield anchor
             at = index.find(wanted, at + _ENTRY)
 
@@ -238,13 +236,11 @@ def _read_field(state: Bundle, key: int, reader: Reader, digest: "_Digest") -> N
             Reader(BytesSource(item)).octets(1, CERTIFICATE_BYTES)
             state.intermediates.add(b"\x00" * _KEY, begin, item)
     elif key == 17:
-        from .dn import name_key
-
         count = reader.array(1, ANCHORS)
         state.anchors = AnchorIndex(state.source, count)
         for _ in range(count):
             begin, item = digest.item(reader, ANCHOR_BYTES)
-            state.anchors.add(name_key(_anchor(item).name), begin, item)
+            state.anchors.add(index_key(_anchor(item).name), begin, item)
     else:
         ignore(key, reader)
 

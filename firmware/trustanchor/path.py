@@ -43,7 +43,6 @@ from . import limits
 from .certificate import Certificate
 from .compat import const, sha256, tidy
 from .der import Reader
-from .dn import name_key, same_name
 from .errors import MalformedError, PathError, TrustError, UnsupportedError
 from .kinds import KU_KEY_CERT_SIGN, SEQUENCE
 
@@ -240,7 +239,7 @@ class _Search:
         for anchor in anchors.find(name) if anchors else ():
             none = False
             yield None, anchor
-        wanted = bytes(name_key(name))
+        wanted = _key_of(name)
         start = 0
         for number, group in enumerate(self.pool):
             later = []
@@ -278,7 +277,7 @@ class _Search:
             keys = bytearray(8 * len(group))
             for i, der in enumerate(group):
                 try:
-                    keys[8 * i : 8 * i + 8] = name_key(_subject(der))
+                    keys[8 * i : 8 * i + 8] = _key_of(_subject(der))
                 except MalformedError as error:
                     self._note(_MALFORMED, error.code)
             self.keys[number] = keys
@@ -295,7 +294,7 @@ class _Search:
         except MalformedError as error:
             self._note(_MALFORMED, error.code)  # an extra that is damaged is no reason to refuse
             return None
-        return found if same_name(found.subject, name) else None
+        return found if _is_same(found.subject, name) else None
 
     # Rules
 
@@ -303,7 +302,7 @@ class _Search:
         """Return None or (rank, code): may this certificate stand above the path so far?"""
         question = self.question
         for below in self.path:
-            if below.spki_sha256 == key and same_name(below.subject, issuer.subject):
+            if below.spki_sha256 == key and _is_same(below.subject, issuer.subject):
                 return _NO_ISSUER, "path.no_issuer"
         if len(self.path) > question.max_intermediates:
             return _BUDGET, "path.too_deep"
@@ -456,6 +455,18 @@ def _covers(hosts, host) -> bool:
     from .names import pattern_matches
 
     return host is not None and any(pattern_matches(pattern, host) for pattern in hosts)
+
+
+def _is_same(name, other) -> bool:
+    from .dn import same_name
+
+    return same_name(name, other)
+
+
+def _key_of(name) -> bytes:
+    from .dn import name_key
+
+    return bytes(name_key(name))
 
 
 def _subject(der) -> memoryview:

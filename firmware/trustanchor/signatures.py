@@ -35,9 +35,9 @@ _PSS_ARC = const(10)
 _NULL = b"\x05\x00"
 _SHORT_BYTES = const(256)
 
-# One text: of twenty, the short would be names that a board keeps for ever.
+# One text: of twenty-one, the short would be names that a board keeps for ever.
 _UNLOADED = (
-    "constraints identity leaf names x509 ecdsa _ecdsa_plain _ecdsa_tables _key_tables "
+    "constraints dn identity leaf names x509 ecdsa _ecdsa_plain _ecdsa_tables _key_tables "
     "_p256 _p384 _p521 hss rsa rsa_pss sha2 sha512 _sha2_plain _signatures_cose "
     "_signatures_ecdsa"
 )
