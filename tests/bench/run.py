@@ -140,19 +140,21 @@ class Bench:
             raise Failed(f"{arguments[0]}: {(done.stdout + done.stderr).strip()[-300:]}")
         return done.stdout.split()
 
-    def _passes(self, module: str, word: str, heap_kib: int) -> None:
-        if self._printed(module, word, heap=heap_kib) != ["passed"]:
-            raise ValueError(f"{module} {word} ended before it had passed")
-
-    def smallest_heap(self, operation: str) -> int:
-        """KiB; passing at one size is taken to mean passing at every larger one."""
+    def passes(self, operation: str, heap_kib: int) -> None:
+        """Run an operation once, with little beside it; raise Failed unless it says it passed."""
         module, word = "heap", operation
         if operation.startswith("judge:"):
             module, word = "heap_verdict", operation.removeprefix("judge:")
+        printed = self._printed(module, word, heap=heap_kib)
+        if printed != ["passed"]:
+            raise Failed(f"{operation}: {' '.join(printed)}")
+
+    def smallest_heap(self, operation: str) -> int:
+        """KiB; passing at one size is taken to mean passing at every larger one."""
         low, high = 4, HEAP_KIB
         while True:
             try:
-                self._passes(module, word, high)
+                self.passes(operation, high)
                 break
             except Failed:
                 if high >= LARGEST_KIB:
@@ -161,7 +163,7 @@ class Bench:
         while high - low > 1:
             middle = (low + high) // 2
             try:
-                self._passes(module, word, middle)
+                self.passes(operation, middle)
                 high = middle
             except Failed:
                 low = middle
@@ -182,8 +184,11 @@ class Bench:
         )
 
 
-def make_chains() -> None:
-    """Write the chains the verdicts are about; keys and certificates are new in every run."""
+def make_chains(with_states: bool = True) -> None:
+    """Write the chains the verdicts are about; keys and certificates are new in every run.
+
+    with_states  those of state files with many anchors too
+    """
     for old_tables in WORK.glob("*.tables"):
         old_tables.unlink()
     old = pki.authority("Old Root", kind="rsa4096")
@@ -205,6 +210,8 @@ def make_chains() -> None:
     _write("rsa4", MODE_PATH, [leaf.der, second.der, first.der, old.der], leaf.pin, old)
     alone = pki.end_entity(HOST)
     _write("self", MODE_KEY, [alone.der], alone.pin, None)
+    if not with_states:
+        return
     others = [
         anchor_of(certificate.public_bytes(pki.serialization.Encoding.DER))
         for certificate in pki.x509.load_pem_x509_certificates(Path(certifi.where()).read_bytes())

@@ -2,7 +2,8 @@
 """RSA below the door: encodings that must not pass, and the limits of keys."""
 
 import check
-from trustanchor import rsa, rsa_pss, sha2
+from trustanchor import rsa, rsa_pss, sha2, signatures
+from trustanchor.limits import RSA_MAX_EXPONENT
 
 
 def _run(steps):
@@ -175,3 +176,60 @@ def test_pss_faults_are_false():
     check.false(_pss(bytes(good), (1 << 2048) + 1))
     # A salt longer than the encoding has room for.
     check.false(_pss(_pss_encoding(2048, b"s" * 32), n, 256))
+
+
+def test_a_product_by_digits_is_the_product():
+    for bits in (2048, 2049, 2559, 2560, 2561, 3000, 4096, 8191, 8192):
+        n = (1 << (bits - 1)) | int.from_bytes(sha2.digest(512, b"n") * 4, "big") | 1
+        some = int.from_bytes(sha2.digest(512, b"a") * (bits // 512), "big") % n
+        other = int.from_bytes(sha2.digest(512, b"b") * (bits // 512), "big") % n
+        for a, b in ((some, other), (n - 1, n - 1), (n - 1, 1), (1, n - 1), (0, some), (some, 0)):
+            check.equal(rsa.product_by_digits(a, b, n), a * b % n, bits)
+
+
+def test_a_signature_verifies_where_every_product_goes_by_digits():
+    n, e, message, signature = _key()
+    whole, rsa._product = rsa._product, rsa.product_by_digits
+    try:
+        check.true(_run(rsa.verifying(n, e, 256, message, signature)))
+        check.false(_run(rsa.verifying(n, e, 256, message + b"x", signature)))
+        check.false(_run(rsa.verifying(n, e, 256, message, signature[:-1] + b"\x00")))
+    finally:
+        rsa._product = whole
+
+
+def test_a_product_the_heap_has_no_piece_for_goes_by_digits():
+    class Wide(int):
+        """A number whose whole product asks for more than there is."""
+
+        def __mul__(self, other):
+            if other >> 512:
+                raise MemoryError
+            return int(self) * int(other)
+
+    n, _, _, _ = _key()
+    check.equal(rsa._product(Wide(n - 2), n - 3, n), 6)
+
+
+def _spki(n, e):
+    key = b"\x00" + _der(n, e)
+    algorithm = bytes.fromhex("300d06092a864886f70d0101010500")
+    body = algorithm + b"\x03" + _length(len(key)) + key
+    return b"\x30" + _length(len(body)) + body
+
+
+def test_what_a_key_costs_goes_by_its_size_and_exponent():
+    for bits, e, cost in (
+        (2048, 3, 1),
+        (4096, 0x10001, 1),
+        (4096, 0x10003, 4),
+        (4097, 0x10001, 4),
+        (4097, 0x1000001, 16),
+        (8192, 3, 4),
+        (8192, RSA_MAX_EXPONENT, 16),
+    ):
+        check.equal(signatures.cost_of(_spki((1 << (bits - 1)) | 1, e)), cost, (bits, e))
+    damaged = _spki((1 << 2047) | 1, 3)
+    check.refuses(
+        "der.truncated", signatures.cost_of, damaged[:24] + b"\x30\x82\x08\x00" + damaged[28:]
+    )
