@@ -39,6 +39,9 @@ except ImportError:
 
 _ENOSPC = const(28)
 
+# Code that nothing but an installation needs, and is done with when it is over.
+_INSTALLING = ("install", "boot", "packing", "volume")
+
 
 class Store:
     """One device's trust on its flash.
@@ -118,7 +121,11 @@ class Store:
         """Take up the state the record names, and go on with what was learned."""
         from .boot import adopt
 
-        adopt(self)
+        try:
+            adopt(self)
+        finally:
+            del adopt
+            forget("boot")
 
     # Joining what a handshake taught.
 
@@ -167,7 +174,11 @@ class Store:
             return None
         from .boot import open_state
 
-        return open_state(self, self.record.active)
+        try:
+            return open_state(self, self.record.active)
+        finally:
+            del open_state
+            forget("boot")
 
     def stands(self, verdict) -> bool:
         """True while a connection opened under verdict may go on; asked after on_change."""
@@ -200,8 +211,12 @@ class Store:
         """
         from .install import provisioning
 
-        for _ in provisioning(self, source):
-            pass
+        try:
+            for _ in provisioning(self, source):
+                pass
+        finally:
+            del provisioning
+            forget(*_INSTALLING)
 
     def install(self, source) -> None:
         """Install a bundle: bytes, anything with read(n), or root + "/stage" already in place.
@@ -219,12 +234,17 @@ class Store:
             install(self, source)
         finally:
             collect_every(before)
+            forget(*_INSTALLING)
 
     def installing(self, source):
         """install() as a generator that yields None between slices of work."""
         from .install import installing
 
-        yield from installing(self, source)
+        try:
+            yield from installing(self, source)
+        finally:
+            del installing
+            forget(*_INSTALLING)
         self._changed()
 
     def erase(self) -> None:
