@@ -39,8 +39,10 @@ def test_a_heap_that_is_too_small_is_no_pass(benches: list[run.Bench]) -> None:
 
 
 def test_a_verdict_that_is_another_is_no_pass(benches: list[run.Bench]) -> None:
-    written = run.WORK / "self"
-    written.write_bytes(written.read_bytes().replace(b" ok\n", b" pin.none_matched\n", 1))
+    written = (run.WORK / "self").read_bytes()
+    other = written.replace(b" ok\n", b" pin.none_matched\n", 1)
+    assert other != written
+    (run.WORK / "otherwise").write_bytes(other)
     for bench in benches:
         with pytest.raises(run.Failed, match="ValueError: ok"):
-            bench.passes("judge:self", 100)
+            bench.passes("judge:otherwise", 100)
