@@ -17,7 +17,9 @@ from pathlib import Path
 MODULES = ("limits", "kinds")
 
 _COMPAT = "compat"
+_CONST = "const"
 _IS_MICROPYTHON = "IS_MICROPYTHON"
+_FACT = f"{_IS_MICROPYTHON} = sys.implementation.name == 'micropython'"
 
 Constants = Mapping[str, Mapping[str, int]]  # by module, by name
 
@@ -42,50 +44,53 @@ def _numbers_in(path: Path) -> dict[str, int]:
 def folded(source: str, constants: Constants) -> str:
     """Return source with the constants for their names, and without the imports of them.
 
-    ValueError when a name is renamed, assigned to or unknown: that would change what it means.
+    ValueError when a name is bound a second time, renamed, unknown or used as anything but a
+    number: that would change what it means.
     """
     tree = ast.parse(source)
     imported: dict[str, int | None] = {}
     modules: set[str] = set()
-    edits: list[tuple[ast.expr | ast.stmt, str]] = []
     facts: set[str] = set()
+    edits: list[tuple[ast.expr | ast.stmt, str]] = []
+    own: set[ast.AST] = set()  # what binds the names that are folded
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            gone = _gone(node, constants)
+            for alias in gone:
+                if alias.asname or alias.name == "*":
+                    raise ValueError(f"line {node.lineno}: what is folded keeps its name")
+                if node.module in constants:
+                    imported[alias.name] = constants[str(node.module)].get(alias.name)
+                elif node.module is None:
+                    modules.add(alias.name)
+                else:
+                    facts.add(alias.name)
+            if gone:
+                node.names = [alias for alias in node.names if alias not in gone]
+                edits.append((node, ast.unparse(node) if node.names else "pass"))
     for statement in tree.body:
-        if isinstance(statement, ast.Assign):
-            target = statement.targets[0]
-            if isinstance(target, ast.Name) and target.id == _IS_MICROPYTHON:
-                facts.add(target.id)
-                edits.append((statement, "pass"))
-                statement.targets = []
+        if isinstance(statement, ast.Assign) and ast.unparse(statement) == _FACT:
+            facts.add(_IS_MICROPYTHON)
+            own.add(statement.targets[0])
+            edits.append((statement, "pass"))
+    named_consts, bases = _uses(tree)
     for node in ast.walk(tree):
-        if not isinstance(node, ast.ImportFrom) or node.level != 1:
-            continue
-        if node.module is not None and node.module in constants:
-            if any(alias.asname for alias in node.names):
-                raise ValueError(f"line {node.lineno}: a number keeps its name")
-            for alias in node.names:
-                imported[alias.name] = constants[node.module].get(alias.name)
-            gone = node.names
-        elif node.module is None:
-            gone = [alias for alias in node.names if alias.name in constants]
-            if any(alias.asname for alias in gone):
-                raise ValueError(f"line {node.lineno}: a module of numbers keeps its name")
-            modules |= {alias.name for alias in gone}
-        elif node.module == _COMPAT:
-            gone = [alias for alias in node.names if alias.name in ("const", _IS_MICROPYTHON)]
-            facts |= {alias.name for alias in gone} - {"const"}
-        else:
-            continue
-        if gone:
-            node.names = [alias for alias in node.names if alias not in gone]
-            edits.append((node, ast.unparse(node) if node.names else "pass"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.arg) and (node.arg in imported or node.arg in modules):
-            raise ValueError(f"line {node.lineno}: {node.arg} is a number's name")
+        for name in _bound(node):
+            if node not in own and (name in imported or name in modules or name in facts):
+                raise ValueError(f"line {_line(node)}: {name} has another meaning already")
+        if isinstance(node, ast.If | ast.IfExp | ast.While) and facts & _names_in(node.test):
+            _check_no_yield(node)
+        value: int | None = None
         if isinstance(node, ast.Name) and node.id in imported:
             name, value = node.id, imported[node.id]
-        elif isinstance(node, ast.Name) and node.id in facts:
-            edits.append((node, "True"))
+        elif isinstance(node, ast.Name) and node.id in facts and node not in own:
+            if node.id == _CONST and node not in named_consts:
+                raise ValueError(f"line {node.lineno}: const() makes a name, and nothing else")
+            if node.id != _CONST:
+                edits.append((node, "True"))
             continue
+        elif isinstance(node, ast.Name) and node.id in modules and node not in bases:
+            raise ValueError(f"line {node.lineno}: {node.id} is there for its numbers alone")
         elif (
             isinstance(node, ast.Attribute)
             and isinstance(node.value, ast.Name)
@@ -98,6 +103,61 @@ def folded(source: str, constants: Constants) -> str:
             raise ValueError(f"line {node.lineno}: {name} cannot be folded")
         edits.append((node, str(value) if value >= 0 else f"({value})"))
     return _edited(source, edits)
+
+
+def _gone(node: ast.ImportFrom, constants: Constants) -> list[ast.alias]:
+    """What of an import is not in the compiled code."""
+    if node.module is None:
+        return [alias for alias in node.names if alias.name in constants]
+    if node.module in constants:
+        return node.names
+    if node.module == _COMPAT:
+        return [alias for alias in node.names if alias.name in (_CONST, _IS_MICROPYTHON)]
+    return []
+
+
+def _uses(tree: ast.AST) -> tuple[set[ast.AST], set[ast.AST]]:
+    """Return (const in `NAME = const(...)`, x in `x.attribute`)."""
+    consts: set[ast.AST] = set()
+    bases: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            if isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Call):
+                consts.add(node.value.func)
+        elif isinstance(node, ast.Attribute):
+            bases.add(node.value)
+    return consts, bases
+
+
+def _bound(node: ast.AST) -> list[str]:
+    """The names that a node gives a meaning to."""
+    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+        return [node.id]
+    if isinstance(node, ast.arg):
+        return [node.arg]
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
+        return [node.name] if node.name else []
+    if isinstance(node, ast.Global | ast.Nonlocal):
+        return node.names
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [(alias.asname or alias.name).split(".")[0] for alias in node.names]
+    return []
+
+
+def _line(node: ast.AST) -> int:
+    return getattr(node, "lineno", 0)
+
+
+def _names_in(node: ast.AST) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+
+
+def _check_no_yield(branch: ast.AST) -> None:
+    # A function is a generator even where its only yield is never reached; left out, it is none.
+    if any(isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in ast.walk(branch)):
+        raise ValueError(f"line {_line(branch)}: a yield may be left out")
 
 
 def _edited(source: str, edits: list[tuple[ast.expr | ast.stmt, str]]) -> str:

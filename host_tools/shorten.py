@@ -27,13 +27,20 @@ def spoken_names(sources: Iterable[str]) -> set[str]:
     attributes: set[str] = set()
     for source in sources:
         here = set()
-        for node in ast.walk(ast.parse(source)):
+        tree = ast.parse(source)
+        classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 found |= {keyword.arg for keyword in node.keywords if keyword.arg is not None}
             elif isinstance(node, ast.Attribute):
                 here.add(node.attr)
             elif isinstance(node, ast.ImportFrom):
                 found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ClassDef) and any(
+                not isinstance(base, ast.Name) or base.id not in classes for base in node.bases
+            ):
+                # What it defines may stand for a method of the class of another module.
+                found |= {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
         found |= {name for name in here if not _is_private(name)} | attributes & here
         attributes |= here
     return found
@@ -197,12 +204,36 @@ class _Renamer:
             inner, depth = self._parameters(node, renamed, depth)
             for statement in node.body:
                 self._visit(statement, inner, depth)
-        elif isinstance(node, ast.Lambda):
-            for default in node.args.defaults:
-                self._visit(default, renamed, depth)
-            shadowed = {arg.arg for arg in node.args.args}
-            inner = {old: new for old, new in renamed.items() if old not in shadowed}
-            self._visit(node.body, inner, depth)
+        elif isinstance(node, ast.Lambda | ast.AsyncFunctionDef):
+            # Their parameters keep their names, and hide those of what is around them.
+            for default in (*node.args.defaults, *node.args.kw_defaults):
+                if default is not None:
+                    self._visit(default, renamed, depth)
+            hidden = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}
+            inner = {old: new for old, new in renamed.items() if old not in hidden}
+            if isinstance(node, ast.Lambda):
+                self._visit(node.body, inner, depth)
+                return
+            for decorator in node.decorator_list:
+                self._visit(decorator, renamed, depth)
+            for statement in node.body:
+                self._visit(statement, inner, depth)
+        elif isinstance(node, ast.ClassDef):
+            for above in (*node.bases, *node.keywords, *node.decorator_list):
+                self._visit(above, renamed, depth)
+            # What the class binds is its attribute; its methods do not see that, but the names of
+            # the function around it.
+            hidden = {
+                name.id
+                for statement in node.body
+                if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
+                for name in ast.walk(statement)
+                if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+            }
+            inner = {old: new for old, new in renamed.items() if old not in hidden}
+            for statement in node.body:
+                is_method = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
+                self._visit(statement, renamed if is_method else inner, depth)
         elif isinstance(node, ast.Name):
             new = renamed.get(node.id) or self._variables.get(node.id)
             if new:

@@ -663,9 +663,11 @@ class Board:
         """Run the next file of the boot, or show the prompt."""
         if self._plan:
             self._plan_is_booting = True
+            if self._is_interrupt_due and self._child:
+                # Before the command: to look for a file that is not there takes no time.
+                self._is_interrupt_due = False
+                self._child.send_signal(signal.SIGINT)
             self._execute(self._plan.pop(0))
-            if self._is_interrupt_due:
-                self._interrupt()
             return
         self._plan_is_booting = False
         self._is_interrupt_due = False

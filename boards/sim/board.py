@@ -100,9 +100,11 @@ def main():
 
 def _mount(flash):
     """Mount LittleFS at the root as stock firmware's _boot.py does: format only blank flash."""
+    global _root
+    _root = None
     vfs.umount("/")
     try:
-        vfs.mount(vfs.VfsLfs2(flash), "/")
+        _root = vfs.VfsLfs2(flash)
     except OSError:
         first = bytearray(16)
         flash.readblocks(0, first)
@@ -110,7 +112,8 @@ def _mount(flash):
             print("The file system appears to be corrupted: erase the flash to format it again.")
             return
         vfs.VfsLfs2.mkfs(flash)
-        vfs.mount(vfs.VfsLfs2(flash), "/")
+        _root = vfs.VfsLfs2(flash)
+    vfs.mount(_root, "/")
     import uos
 
     uos.chdir("/")
@@ -122,28 +125,38 @@ def _remount():
     The unix interpreter raises KeyboardInterrupt out of its signal handler, in the middle of C:
     what LittleFS holds in RAM may be half changed, even by a read (its cache names the block
     before it has the bytes), and a later write was lost, or a file was not found. Hardware raises
-    it between two bytecodes. Its files are closed: they know nothing of the new mount.
+    it between two bytecodes. Its files are closed, unwritten: they know nothing of the new mount.
+    What a program has mounted in its place, or taken away, stays so.
     """
-    global _flash
+    global _root, _flash
+    if (_root, "/") not in vfs.mount():
+        return
+    import uos
+
+    folder = uos.getcwd()
+    # From here the old mount reaches no flash: a file that is closed would be written half.
+    flash, _flash.flash = _flash.flash, None
     for value in _scope.values():
         if type(value).__name__ in ("TextIOWrapper", "FileIO"):
             try:
                 value.close()
-            except OSError:
+            except Exception:  # noqa: BLE001 - it may be a class of the program's own
                 pass
     link.collect_silently()
-    flash, _flash.flash = _flash.flash, None
     vfs.umount("/")
+    _root = None
     link.collect_silently()  # the old mount makes room for the new: a program may fill the heap
     try:
         _flash = BoardFlash(flash)
-        vfs.mount(vfs.VfsLfs2(_flash), "/")
+        _root = vfs.VfsLfs2(_flash)
+        vfs.mount(_root, "/")
     except (OSError, MemoryError) as error:
         print("The file system cannot be mounted any more, reset the board:", error)
         return
-    import uos
-
-    uos.chdir("/")
+    try:
+        uos.chdir(folder)
+    except OSError:
+        uos.chdir("/")
 
 
 def _serve():
@@ -171,8 +184,9 @@ def _run(message):
         if isinstance(message[1], MemoryError):
             return message[1]
         if message[0] == _FILE:
-            if _is_there(message[1]):
-                link.unmask()  # a Ctrl-C that waited is raised here
+            is_there = _is_there(message[1])
+            link.unmask()  # a Ctrl-C that waited is raised here
+            if is_there:
                 execfile(message.pop(), _scope)
             return None
         # Popped, so that the source is garbage while the code runs, as it is on a board.

@@ -33,7 +33,7 @@ def reading(source):
     for number in range(len(state.anchors)):
         _check_anchor(number, state.anchors)  # one in RAM at a time
         yield
-    forget("rsa", "signatures")
+    forget("rsa", "signatures", "_signatures_ecdsa")
     if len(state.intermediates):
         yield from _reading_intermediates(state.intermediates)
         forget("certificate", "leaf", "x509")

@@ -181,9 +181,12 @@ class Context:
         return verdict if verdict.accepted and not verdict.audited else None
 
     def _asked(self, host, port, state=None):
-        state = state or self.store.state
+        store = self.store
+        if store.state is None and store.refusal == "store.no_memory":
+            store.load()  # it is on flash: there was no room for it when it changed
+        state = state or store.state
         if state is None:
-            raise StoreError(self.store.refusal)
+            raise StoreError(store.refusal)
         service = state.find_service(self.service, host, port)
         # Who wraps a socket, as umqtt.simple does, says no port: it is the service's.
         return Asked(service, host, service.port if port is None else port)

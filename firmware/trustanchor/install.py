@@ -25,7 +25,8 @@ _GARBAGE_BYTES = const(512)  # for collect_every(): what is loaded lies close to
 # Code that only a state and a verdict need; the next one loads it again.
 _VERDICT = (
     "policy mode_key mode_path pins path leaf identity constraints certificate x509 bundle anchors"
-    " names dn state cache tables boot packing volume joining trial ratchet status rules literal"
+    " names dn state cache tables boot packing volume joining learning retired trial ratchet"
+    " status rules literal"
 )
 # Code that nothing but an update needs; the heap has it back afterwards.
 _ONLY_HERE = "update admit rules authority cose _signatures_cose hss"
@@ -42,13 +43,30 @@ def install(store, source) -> None:
     try:
         for _ in store.installing(source):
             pass
+    except MemoryError:
+        raise StoreError("store.no_memory")
     finally:
-        if was_loaded and store.state is None:
+        if was_loaded and store.state is None and store.local is not None:
+            _reopen(store)
+        elif store.state is None and store.refusal == "store.busy":
+            store.refusal = refusal
+
+
+def _reopen(store) -> None:
+    """Take up the state of before; in a heap that has no room even for that, none."""
+    try:
+        from .boot import take_state
+
+        take_state(store)
+    except MemoryError:
+        recover()
+        try:
             from .boot import take_state
 
             take_state(store)
-        elif store.state is None:
-            store.refusal = refusal
+        except MemoryError:
+            store.refusal = "store.no_memory"
+            raise StoreError("store.no_memory")
 
 
 def provisioning(store, source):
@@ -120,9 +138,12 @@ def _installing(store, source):
         store.is_installing = False
         collect_every(before)
         if store.local is not None and store.local.memory is None:
-            from .cache import Cache
+            try:
+                from .cache import Cache
 
-            store.local.memory = Cache(store.root + "/cache", *store._now())
+                store.local.memory = Cache(store.root + "/cache", *store._now())
+            except MemoryError:
+                pass  # nothing is remembered, until the next start
 
 
 def _let_go(store) -> None:
@@ -163,10 +184,11 @@ def _check_slot(store, record, digest) -> None:
 
 def _commit(store, record, new) -> None:
     # What was learned since the last write is in RAM alone.
-    if store.local is not None and new.epoch == record.epoch:
-        from .learning import holds_of
+    # Loaded before the write: what comes after it must not fail for want of room.
+    from . import boot, learning  # noqa: F401 - boot for adopt()
 
-        new = new.but(holds=holds_of(store.local))
+    if store.local is not None and new.epoch == record.epoch:
+        new = new.but(holds=learning.holds_of(store.local))
     if not store.write(new):
         # It may be on flash all the same; then the next boot has the new state, whole.
         store.record = record

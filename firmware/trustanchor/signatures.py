@@ -25,6 +25,7 @@ from .compat import collect_every, const, forget
 from .der import Reader
 from .errors import MalformedError, UnsupportedError
 from .kinds import OID, SEQUENCE
+from .limits import RSA_MAX_BITS, RSA_MAX_EXPONENT
 
 # Families, as the contents of their OIDs without the last arc, which tells members apart.
 RSA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01"  # 1.2.840.113549.1.1
@@ -146,9 +147,14 @@ def cost_of(spki) -> int:
     fields = Reader(key).enter(SEQUENCE)
     n = fields.integer()
     e = fields.integer()
-    long_n = len(n) > 513 or (len(n) == 513 and n[0])
-    long_e = len(e) > 3 or (len(e) == 3 and bytes(e) > b"\x01\x00\x01")
-    return (4 if long_n else 1) * (4 if long_e else 1)
+    size = len(n) - (n[0] == 0)
+    # What rsa.key_of refuses costs next to nothing, and must not: it would starve the rest.
+    if (n[0] | e[0]) >= 0x80 or not n[-1] & e[-1] & 1 or size > RSA_MAX_BITS // 8 or len(e) > 5:
+        return 1
+    exponent = int.from_bytes(e, "big")
+    if exponent > RSA_MAX_EXPONENT:
+        return 1
+    return (4 if size > 512 else 1) * (4 if exponent > 0x10001 else 1)
 
 
 def unload() -> None:

@@ -27,7 +27,7 @@ Heap: 3.5 KB from a .mpy file.
 
 import os
 
-from .compat import collect_every, const, forget
+from .compat import collect_every, const, forget, recover
 from .copies import FileCopy, NvsCopy, remove
 from .errors import StoreError
 from .record import Record
@@ -118,14 +118,28 @@ class Store:
         return self.state, self.local
 
     def adopt(self):
-        """Take up the state the record names, and go on with what was learned."""
+        """Take up the state the record names, and go on with what was learned.
+
+        In a heap without room for it there is neither state nor what was learned, which would be
+        written over what the flash has by now; the next connection loads again (client.py).
+        """
+        try:
+            self._take_up()
+        except MemoryError:
+            recover()
+            try:
+                self._take_up()
+            except MemoryError:
+                self.state = self.local = None  # type: ignore[assignment]
+                self.refusal = "store.no_memory"
+                raise
+        finally:
+            forget("boot")
+
+    def _take_up(self):
         from .boot import adopt
 
-        try:
-            adopt(self)
-        finally:
-            del adopt
-            forget("boot")
+        adopt(self)
 
     # Joining what a handshake taught.
 

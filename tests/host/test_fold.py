@@ -46,8 +46,8 @@ def test_what_is_no_number_is_refused(tmp_path, module: str, value: str) -> None
         ("from .compat import const\n_X = const(1)\n", "pass\n_X = const(1)\n"),
         ("from .compat import IS_MICROPYTHON\nif IS_MICROPYTHON:\n    x = 1\n",
          "pass\nif True:\n    x = 1\n"),
-        ("import sys\nIS_MICROPYTHON = sys.implementation.name == 'x'\nif IS_MICROPYTHON: x = 1\n",
-         "import sys\npass\nif True: x = 1\n"),
+        ("import sys\nIS_MICROPYTHON = sys.implementation.name == 'micropython'\n"
+         "if IS_MICROPYTHON: x = 1\n", "import sys\npass\nif True: x = 1\n"),
         ("from .compat import const, tidy\n", "from .compat import tidy\n"),
     ],
 )  # fmt: skip
@@ -67,6 +67,23 @@ def test_names_become_numbers_and_lines_stay(source: str, expected: str) -> None
         "from .limits import BYTES\nBYTES = 1\n",
         "from .limits import BYTES\ndef f(BYTES):\n    return BYTES\n",
         "from . import limits\ndef f(limits):\n    return limits.BYTES\n",
+        "from .kinds import OID\ntry: f()\nexcept ValueError as OID: print(OID)\n",
+        "from .kinds import OID\nclass OID: pass\n",
+        "from .kinds import OID\ndef OID(): pass\n",
+        "def f():\n    from .kinds import OID\n    return OID\n"
+        "def g():\n    from .other import OID\n    return OID\n",
+        "from .kinds import OID\ndef f():\n    global OID\n",
+        "from . import limits\nx = [limits.BYTES for limits in y]\n",
+        "from . import limits\nx = limits\n",
+        "from .limits import *\n",
+        "from .compat import IS_MICROPYTHON\ndef f(IS_MICROPYTHON=False): pass\n",
+        "from .compat import IS_MICROPYTHON as it\n",
+        "from .compat import IS_MICROPYTHON\nIS_MICROPYTHON = False\n",
+        "import sys\nIS_MICROPYTHON = sys.implementation.name == 'micropython'\n"
+        "del IS_MICROPYTHON\n",
+        "from .compat import IS_MICROPYTHON\ndef f():\n    if not IS_MICROPYTHON: yield\n",
+        "from .compat import const as c\n_X = c(1)\n",
+        "from .compat import const\nx = [const(1)]\n",
     ],
 )
 def test_what_would_change_the_meaning_is_refused(source: str) -> None:

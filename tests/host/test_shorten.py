@@ -2,6 +2,8 @@
 """Short names in compiled code: what is renamed, and what never is."""
 
 import ast
+import symtable
+from typing import Any
 
 import pytest
 
@@ -81,6 +83,38 @@ def test_the_shortened_sample_does_what_it_did() -> None:
         after["public"]("a")  # type: ignore[operator]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return (lambda *word: word)(1, 2)",
+        "return (lambda **word: word)(a=1)",
+        "return (lambda *, word=word: word)(word=3)",
+        "return (lambda *, other=word: other)()",
+        "return (lambda word, /: word)(4)",
+        "async def inner(word): return word\n    return run_async(inner(7))",
+        "async def inner(*, word=word): return word\n    return run_async(inner())",
+        "def inner(): word = 8; return word\n    return inner(), word",
+        "class Inner:\n        word = 9\n    return Inner.word, word",
+        "class Inner:\n        def of(self): return word\n        other = word\n"
+        "    return Inner().of(), Inner.other",
+        "return [word for word in (1, 2)], word",
+    ],
+)
+def test_what_hides_a_parameter_is_another_name(body: str) -> None:
+    def run_async(step: Any) -> object:
+        with pytest.raises(StopIteration) as done:
+            step.send(None)
+        return done.value.value
+
+    source = f"def _helper(word):\n    {body}\ndef public(): return _helper(5)\n"
+    found = []
+    for text in (source, shortened(source, {"other"})):
+        namespace: dict[str, Any] = {"run_async": run_async}
+        exec(compile(text, "sample", "exec"), namespace)
+        found.append(namespace["public"]())
+    assert found[0] == found[1]
+
+
 def test_machine_code_is_left_alone() -> None:
     source = "@micropython.viper\ndef _run(words: ptr32): pass\n"
     assert shortened(source, set()) == source
@@ -89,6 +123,14 @@ def test_machine_code_is_left_alone() -> None:
 def test_a_class_made_from_one_of_another_module_keeps_its_attributes() -> None:
     source = "class Tables(Cache):\n def __init__(self):\n  self._met = {}\n"
     assert "self._met" in shortened(source, set())
+
+
+def test_a_method_that_a_class_of_another_module_takes_over_keeps_its_name() -> None:
+    base = "class Base:\n def run(self): return self._hook()\n def _hook(self): return 1\n"
+    taken_over = "from .base import Base\nclass Other(Base):\n def _hook(self): return 2\n"
+    spoken = shorten.spoken_names([base, taken_over])
+    assert "def _hook" in shortened(base, spoken)
+    assert "def _hook" not in shortened(base, shorten.spoken_names([base]))
 
 
 @pytest.mark.parametrize("name", sorted(SOURCES))
@@ -114,6 +156,31 @@ def names_in(function: ast.FunctionDef) -> int:
         {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
         | {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
     )
+
+
+def scopes(table: symtable.SymbolTable) -> list[symtable.SymbolTable]:
+    return [table, *(inner for child in table.get_children() for inner in scopes(child))]
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_every_name_of_a_shortened_module_is_bound_where_it_was(name: str) -> None:
+    before = symtable.symtable(SOURCES[name], name, "exec")
+    after = symtable.symtable(shortened(SOURCES[name], SPOKEN), name, "exec")
+    for one, other in zip(scopes(before), scopes(after), strict=True):
+        kinds = []
+        for table in (one, other):
+            kinds.append(
+                [
+                    (
+                        symbol.is_parameter(),
+                        symbol.is_local(),
+                        symbol.is_free(),
+                        symbol.is_global(),
+                    )
+                    for symbol in table.get_symbols()  # in order of first use
+                ]
+            )
+        assert kinds[0] == kinds[1], one.get_name()
 
 
 def test_private_names_of_a_test_program_are_found() -> None:

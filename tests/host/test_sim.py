@@ -422,6 +422,63 @@ def test_after_ctrl_c_the_file_system_is_mounted_anew(board: Board) -> None:
     assert run(board, "print(open('kept').read())") == "as it was"
 
 
+def interrupt(board: Board, source: str) -> None:
+    """Run source, and raise Ctrl-C's exception at its end."""
+    with raw_repl(board) as serial, pytest.raises(TransportExecError, match="KeyboardInterrupt"):
+        serial.exec(source + "\nraise KeyboardInterrupt")
+
+
+def test_ctrl_c_commits_no_file_that_was_being_written(board: Board) -> None:
+    put(board, "state", "old")
+    interrupt(board, "f = open('state', 'w'); f.write('half')")
+    assert run(board, "print(open('state').read())") == "old"
+
+
+def test_ctrl_c_leaves_the_working_directory_and_other_mounts(board: Board) -> None:
+    ram = (
+        "import os, vfs\n"
+        "class Ram:\n"
+        " def __init__(self): self.data = bytearray(32 * 512)\n"
+        " def readblocks(self, n, buf, off=0):\n"
+        "  at = n * 512 + off; buf[:] = self.data[at : at + len(buf)]\n"
+        " def writeblocks(self, n, buf, off=0):\n"
+        "  at = n * 512 + off; self.data[at : at + len(buf)] = buf\n"
+        " def ioctl(self, op, arg): return {4: 32, 5: 512}.get(op, 0)\n"
+        "ram = Ram(); vfs.VfsLfs2.mkfs(ram)\n"
+    )
+    run(board, ram + "vfs.mount(ram, '/ram')\nos.mkdir('/data'); os.chdir('/data')")
+    interrupt(board, "open('/ram/x', 'w').close()")
+    assert run(board, "print(os.getcwd(), os.listdir('/ram'))") == "/data ['x']"
+    interrupt(board, "os.chdir('/'); vfs.umount('/'); vfs.mount(ram, '/')")
+    assert run(board, "print(os.listdir('/'))") == "['ram', 'x']"
+    interrupt(board, "vfs.umount('/ram'); vfs.umount('/')")
+    assert run(board, "print('alive')") == "alive"
+    board.reset()
+    board.wait_idle()
+    assert "data" in run(board, "import os; print(os.listdir())", soft_reset=True)
+
+
+def test_a_class_that_is_called_like_a_file_may_do_as_it_likes(board: Board) -> None:
+    starts = board.starts
+    run(board, "class FileIO:\n def close(self): raise ValueError('mine')\nmine = FileIO()")
+    interrupt(board, "")
+    assert run(board, "print(type(mine).__name__)") == "FileIO"
+    assert board.starts == starts
+
+
+def test_ctrl_c_before_a_boot_without_boot_py_keeps_main_from_running(tmp_path: Path) -> None:
+    with Board(tmp_path / "flash.img") as board:
+        board.wait_idle()
+        put(board, "main.py", "print('main runs')\nwhile True: pass")
+        wire = Wire(board)
+        board.reset()
+        wire.send(b"\x03")
+        wire.read_until(b">>> ")
+        wire.close()
+        board.wait_idle()
+        assert b"main runs" not in board.console.split(b"simulated\r\n")[-1]
+
+
 def test_tls_and_a_loopback_socket_work(board: Board) -> None:
     import socket
 

@@ -23,7 +23,7 @@ def _key():
 
 def _der(n, e):
     def integer(value):
-        octets = value.to_bytes(1100, "big").lstrip(b"\x00") or b"\x00"
+        octets = value.to_bytes(2100, "big").lstrip(b"\x00") or b"\x00"
         if octets[0] >= 0x80:
             octets = b"\x00" + octets
         return b"\x02" + _length(len(octets)) + octets
@@ -225,6 +225,12 @@ def test_what_a_key_costs_goes_by_its_size_and_exponent():
         (4096, 0x10003, 4),
         (4097, 0x10001, 4),
         (4097, 0x1000001, 16),
+        # What verifying refuses takes nothing from the budget of what it would not.
+        (8193, 3, 1),
+        (16384, 0x10001, 1),
+        (4096, RSA_MAX_EXPONENT + 2, 1),
+        (4096, 1 << 64 | 1, 1),
+        (4097, 0x10002, 1),
         (8192, 3, 4),
         (8192, RSA_MAX_EXPONENT, 16),
     ):
