@@ -8,10 +8,10 @@ import pytest
 from host_tools import runtime
 from tests.bench import run
 
-# chain -> KB from .mpy files, KB from a ROMFS. `make bench` has the smallest of the day.
+# chain -> KB from .mpy files, KB from a ROMFS. `make bench` has the figures of the day.
 HEAPS = {
-    "letsencrypt": (58, 43),
-    "rsa2048-rsa4096": (49, 35),
+    "letsencrypt": (60, 43),
+    "rsa2048-rsa4096": (50, 35),
     "rsa4": (58, 41),
     "p256-p256": (52, 34),
     "self": (24, 17),
@@ -28,8 +28,10 @@ def benches() -> Iterator[list[run.Bench]]:
 
 @pytest.mark.parametrize("chain", HEAPS)
 def test_a_cold_verdict_passes_in_a_small_heap(benches: list[run.Bench], chain: str) -> None:
+    # The smallest, and not whether this one passes: in a heap a kilobyte larger the pieces lie
+    # otherwise, and now and then worse.
     for bench, heap in zip(benches, HEAPS[chain], strict=True):
-        bench.passes(f"judge:{chain}", heap)
+        assert bench.smallest_heap(f"judge:{chain}") <= heap
 
 
 def test_a_heap_that_is_too_small_is_no_pass(benches: list[run.Bench]) -> None:
