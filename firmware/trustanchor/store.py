@@ -223,14 +223,8 @@ class Store:
 
         Refuses with store.provisioned when there is a record, and as install().
         """
-        from .install import provisioning
-
-        try:
-            for _ in provisioning(self, source):
-                pass
-        finally:
-            del provisioning
-            forget(*_INSTALLING)
+        for _ in self._installation("provisioning", source):
+            pass
 
     def install(self, source) -> None:
         """Install a bundle: bytes, anything with read(n), or root + "/stage" already in place.
@@ -246,20 +240,28 @@ class Store:
             from .install import install
 
             install(self, source)
+        except MemoryError:
+            raise StoreError("store.no_memory")
         finally:
             collect_every(before)
             forget(*_INSTALLING)
 
     def installing(self, source):
         """install() as a generator that yields None between slices of work."""
-        from .install import installing
-
-        try:
-            yield from installing(self, source)
-        finally:
-            del installing
-            forget(*_INSTALLING)
+        yield from self._installation("installing", source)
         self._changed()
+
+    def _installation(self, name, source):
+        """Generator: what install.py does under that name; its code is forgotten afterwards."""
+        try:
+            from . import install
+
+            yield from getattr(install, name)(self, source)
+        except MemoryError:
+            raise StoreError("store.no_memory")
+        finally:
+            install = None  # type: ignore[assignment]
+            forget(*_INSTALLING)
 
     def erase(self) -> None:
         """Forget everything (`--erase-trust` on the cable): the one way back to unprovisioned."""
