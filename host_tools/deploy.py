@@ -204,7 +204,7 @@ def package_folder(form: str, architecture: str | None, tests: Path | None = Non
 # Modules whose functions applications call, perhaps with keywords.
 _FOR_APPLICATIONS = frozenset(
     {
-        "__init__", "agent", "anchors", "client", "clock", "dial", "errors", "handshake",
+        "__init__", "agent", "anchors", "client", "clock", "derive", "dial", "errors", "handshake",
         "literal", "local", "policy", "rules", "selftest", "shortcuts", "state", "store",
         "streams",
     }

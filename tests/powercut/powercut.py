@@ -41,7 +41,7 @@ from trustanchor import compat  # noqa: E402
 # What keeps a board's heap small and in one piece is of no use in this one: a collection for every
 # 512 bytes that an install allocates made each cut take twenty times as long, and so did compiling
 # again from source the code that a store gives back after each phase.
-compat.collect_every = lambda count: 0
+compat.collect_every = lambda count=1024: 0
 compat.forget = lambda *names: None
 
 import stand_in  # noqa: E402
