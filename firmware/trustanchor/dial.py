@@ -26,8 +26,8 @@ def dialling(host, port, timeout_s):
     started = ticks_ms()
     try:
         found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
-    except OSError as error:
-        raise Refused("net.dns", error.errno)
+    except (OSError, UnicodeError) as error:  # CPython: an empty or over-long label
+        raise Refused("net.dns", getattr(error, "errno", None))
     number = None
     for family, kind, protocol, _, address in found:
         sock = socket.socket(family, kind, protocol)

@@ -5,7 +5,7 @@ import asyncio
 import select
 from errno import ECONNREFUSED, EINPROGRESS
 
-from check import equal, true
+from check import equal, refuses, true
 from trustanchor import dial
 from trustanchor.errors import Refused
 from trustanchor.streams import open_connection
@@ -134,3 +134,8 @@ async def _cancelled():
 def test_a_cancelled_open_connection_closes_the_socket_it_dials():
     said, network = dialled(lambda: asyncio.run(_cancelled()), "hangs")
     equal((said, closed(network)), ("cancelled", [True]))
+
+
+def test_a_host_that_is_no_name_is_a_refusal_of_the_name():
+    for host in ("a..b", "x" * 300):
+        refuses("net.dns", list, dial.dialling(host, 443, 1))
