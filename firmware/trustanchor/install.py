@@ -47,26 +47,9 @@ def install(store, source) -> None:
         raise StoreError("store.no_memory")
     finally:
         if was_loaded and store.state is None and store.local is not None:
-            _reopen(store)
+            store.take_up("take_state")
         elif store.state is None and store.refusal == "store.busy":
             store.refusal = refusal
-
-
-def _reopen(store) -> None:
-    """Take up the state of before; in a heap that has no room even for that, none."""
-    try:
-        from .boot import take_state
-
-        take_state(store)
-    except MemoryError:
-        recover()
-        try:
-            from .boot import take_state
-
-            take_state(store)
-        except MemoryError:
-            store.refusal = "store.no_memory"
-            raise StoreError("store.no_memory")
 
 
 def provisioning(store, source):

@@ -118,17 +118,21 @@ class Store:
         return self.state, self.local
 
     def adopt(self):
-        """Take up the state the record names, and go on with what was learned.
+        """Take up the state the record names, and go on with what was learned."""
+        self.take_up("adopt")
 
-        In a heap without room for it there is neither state nor what was learned, which would be
+    def take_up(self, name):
+        """Do what boot.py does under that name, twice if there is no room at first.
+
+        In a heap without room for the state there is none, nor what was learned, which would be
         written over what the flash has by now; the next connection loads again (client.py).
         """
         try:
-            self._take_up()
+            self._boot(name)
         except MemoryError:
             recover()
             try:
-                self._take_up()
+                self._boot(name)
             except MemoryError:
                 self.state = self.local = None  # type: ignore[assignment]
                 self.refusal = "store.no_memory"
@@ -136,10 +140,10 @@ class Store:
         finally:
             forget("boot")
 
-    def _take_up(self):
-        from .boot import adopt
+    def _boot(self, name):
+        from . import boot
 
-        adopt(self)
+        getattr(boot, name)(self)
 
     # Joining what a handshake taught.
 
@@ -230,8 +234,8 @@ class Store:
         """Install a bundle: bytes, anything with read(n), or root + "/stage" already in place.
 
         Whether it is installed, update.py says. Refuses with the codes of update.py and
-        bundle.py, store.no_space, store.no_memory, store.write_failed, store.busy; then all is as
-        it was.
+        bundle.py, store.no_space, store.no_memory, store.write_failed, store.busy; then the flash
+        is as it was, or, when there was no room for the new state in RAM, in that state whole.
         While it runs there is no state in RAM, because a small heap does not hold it beside what
         verifies signatures: a program with threads uses installing().
         """
