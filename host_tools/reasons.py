@@ -346,7 +346,7 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "name.reference": (
         "The host asked for is neither a DNS name in A-labels nor an IP address.",
-        "Use a name like broker.example.net, 192.0.2.1 or 2001:db8::1: no port, no brackets.",
+        "Use a name like broker.example.net, 192.0.2.1 or 2001:db8::1, without a port.",
     ),
     "net.dns": (
         "The host name does not resolve.",

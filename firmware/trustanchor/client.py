@@ -86,8 +86,19 @@ class Context:
         The socket is closed when the connection is refused. It does not block during the handshake
         and does afterwards: on ESP32 that ends a timeout of its own, so set that afterwards.
         """
+        name = None  # RFC 6066 section 3: no trailing dot, and an address is no server name
         try:
+            if server_hostname is not None:
+                from .names import to_connect
+
+                # Before TLS sees it: MicroPython's dies of a long one, and sends any.
+                reference = to_connect(server_hostname)
+                del to_connect
+                server_hostname = reference.text
+                if reference.dns is not None:
+                    name = server_hostname
             self._asked(server_hostname, port)
+            forget("names")
         except TrustError as refusal:
             sock.close()
             raise Refused(refusal.code, refusal.detail)
@@ -125,7 +136,7 @@ class Context:
                 self._context(server_side),
                 tls.Raw(sock) if hasattr(tls, "Raw") else sock,
                 server_side,
-                None if _is_address(server_hostname) else server_hostname,
+                name,
                 judging,
                 completed,
                 int(self.timeout_s * 1000),
@@ -237,11 +248,6 @@ def _now():
     from . import clock
 
     return clock.now()
-
-
-def _is_address(host):
-    """RFC 6066 section 3: an address literal is no server name."""
-    return host is not None and (":" in host or host.replace(".", "").isdigit())
 
 
 _STAYS = True  # compat.forget

@@ -7,7 +7,7 @@
 
 Let go of after every connect: nothing of it is needed while a chain is judged.
 
-Depends on: compat, errors.
+Depends on: compat, errors; names with each host.
 Heap: about 1 KB from a .mpy file, only while a connection is opened.
 """
 
@@ -16,18 +16,28 @@ import socket
 from errno import EINPROGRESS
 
 from .compat import ticks_diff, ticks_ms
-from .errors import Refused
+from .errors import Refused, TrustError
 
 POLL_S = 0.005  # how often a connection being opened is looked at
 
 
 def dialling(host, port, timeout_s):
-    """Yield None while connecting, then the connected socket, once. Raises Refused net.*."""
+    """Yield None while connecting, then the connected socket, once. Raises Refused net.*, and
+    name.reference before anything is sent.
+    """
+    from .names import to_connect
+
     started = ticks_ms()
     try:
+        reference = to_connect(host)
+    except TrustError as refusal:
+        raise Refused(refusal.code, refusal.detail)
+    if reference.ip is not None:
+        host = reference.text  # without brackets
+    try:
         found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:  # CPython: an empty or over-long label
-        raise Refused("net.dns", getattr(error, "errno", None))
+    except OSError as error:
+        raise Refused("net.dns", error.errno)
     number = None
     for family, kind, protocol, _, address in found:
         sock = socket.socket(family, kind, protocol)

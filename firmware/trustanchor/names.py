@@ -44,6 +44,9 @@ def parse_reference(host: str) -> "Reference":
     one trailing dot mean nothing and are dropped. What ends in a number but is no address
     ("192.168.1", "010.0.0.1") is refused, because resolvers would take it for one.
     """
+    # Before anything is read: 253 characters and a dot are the longest (RFC 1035 section 2.3.4).
+    if not isinstance(host, str) or len(host) > 254:
+        raise PathError("name.reference")
     name = _ascii(host).lower()
     text = name.decode()
     ip = _parse_ipv6(name) if b":" in name else _parse_ipv4(name)
@@ -54,6 +57,13 @@ def parse_reference(host: str) -> "Reference":
     if not is_host_name(name):
         raise PathError("name.reference", host)
     return Reference(text, name, None)
+
+
+def to_connect(host: str) -> "Reference":
+    """parse_reference() for a connection: an IPv6 literal may be in brackets, as in a URL."""
+    if isinstance(host, str) and ":" in host and host[0] == "[" and host[-1] == "]":
+        host = host[1:-1]
+    return parse_reference(host)
 
 
 def is_host_name(name: bytes) -> bool:

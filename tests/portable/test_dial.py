@@ -19,8 +19,10 @@ class Network:
     def __init__(self, *addresses):
         self.addresses = addresses
         self.sockets = []
+        self.asked = []
 
     def getaddrinfo(self, host, port, family, kind):
+        self.asked.append(host)
         return [(2, 1, 6, "", address) for address in self.addresses]
 
     def socket(self, family, kind, protocol):
@@ -136,6 +138,43 @@ def test_a_cancelled_open_connection_closes_the_socket_it_dials():
     equal((said, closed(network)), ("cancelled", [True]))
 
 
-def test_a_host_that_is_no_name_is_a_refusal_of_the_name():
-    for host in ("a..b", "x" * 300):
-        refuses("net.dns", list, dial.dialling(host, 443, 1))
+NO_HOSTS = (
+    None,
+    5,
+    b"example.net",
+    "",
+    ".",
+    "a..b",
+    ".a",
+    "x" * 64 + ".net",
+    "x." * 128 + "x",
+    "x" * 256,
+    "x" * 300,
+    "b\xfccher.example",
+    "a b.example",
+    "a\0.example",
+    "[example.net]",
+    "[",
+    "[::1",
+    "[192.0.2.1]",
+)
+
+
+def test_a_host_that_is_no_name_is_refused_before_anything_is_sent():
+    def refused():
+        for host in NO_HOSTS:
+            refuses("name.reference", list, dial.dialling(host, 443, 1))
+
+    _, network = dialled(refused, "answers")
+    equal((network.asked, network.sockets), ([], []))
+
+
+def test_an_ipv6_literal_may_be_in_brackets():
+    hosts = ("[2001:db8::1]", "::1", "192.0.2.1", "example.net.", "x" * 63 + ".net")
+
+    def connected():
+        for host in hosts:
+            list(dial.dialling(host, 443, 1))
+
+    _, network = dialled(connected, "answers")
+    equal(network.asked, ["2001:db8::1", *hosts[1:]])
