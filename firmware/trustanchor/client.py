@@ -38,9 +38,11 @@ class Context:
     """Decides which servers may be spoken to, and wraps sockets accordingly.
 
     pins, anchors   a literal state: at least two different pins, or anchors, or both
-    store           otherwise: a Store, loaded
+    store           otherwise: a Store, loaded; pins or anchors beside it are a TypeError
     service         name of the service of that state; None looks it up by host and port
     timeout_s       from the wrapped socket to the end of the handshake
+    check_name      of a literal state: whether mode key checks the host's name too
+    clock           a function like clock.now; None: the store's clock, or the module's
     """
 
     def __init__(
@@ -54,6 +56,9 @@ class Context:
         clock=None,
     ):
         if pins or anchors:
+            if store is not None or service is not None:
+                # Neither retired pins, denied keys nor updates would count.
+                raise TypeError("Pins and anchors are a state of their own: no store, no service.")
             # A device with a store never needs these.
             from .literal import LiteralStore
             from .rules import literal
@@ -64,11 +69,13 @@ class Context:
         elif store is None:
             raise TypeError("pins, anchors or a store")
         else:
+            if check_name:
+                raise TypeError("The services of a store say whether names are checked.")
             _watch(store)
         self.store = store
         self.service = service
         self.timeout_s = timeout_s
-        self._clock = clock
+        self._now = clock or (_now if store.clock is None else store.clock.now)
         self._native = {}
 
     def wrap_socket(
@@ -109,7 +116,7 @@ class Context:
         def judging(chain):
             from . import policy
 
-            at = (self._clock or _now)()
+            at = self._now()
             asked = self._asked(server_hostname, port)
             verdict = yield from policy.judging(chain, asked, at, store.state, store.local)
             if not verdict.accepted:

@@ -14,6 +14,7 @@ class LiteralStore:
 
     floor = bound = retired_generation = 0
     learned = ()
+    clock = None  # the module's
 
     def __init__(self, state):
         self.state = state

@@ -4,7 +4,9 @@
 from test_dial import NO_HOSTS
 
 from check import equal, refuses
-from trustanchor import client
+from trustanchor import client, policy
+from trustanchor.literal import LiteralStore
+from trustanchor.rules import literal
 
 PINS = [b"1" * 32, b"2" * 32]
 
@@ -66,3 +68,73 @@ def test_the_server_name_has_no_trailing_dot_and_is_no_address():
         (None, None, None),
     ):
         equal(wrapped(tls, server_hostname=host), (sent, judged))
+
+
+class Store(LiteralStore):
+    """A store as far as a Context asks one."""
+
+    class clock:
+        now = None
+
+    def __init__(self, state):
+        super().__init__(state)
+        self.on_change = []
+
+
+def test_every_combination_of_arguments_is_honoured_or_refused():
+    store = Store(literal(PINS))
+    for named, is_honoured in (
+        ({}, False),
+        ({"service": "default"}, False),
+        ({"check_name": True}, False),
+        ({"pins": PINS}, True),
+        ({"pins": PINS, "check_name": True}, True),
+        ({"store": store}, True),
+        ({"store": store, "service": "default"}, True),
+        ({"store": store, "check_name": True}, False),
+        ({"pins": PINS, "store": store}, False),
+        ({"pins": PINS, "service": "default"}, False),
+        ({"pins": PINS, "store": store, "service": "default"}, False),
+        ({"anchors": PINS, "store": store}, False),
+        ({"anchors": PINS, "service": "default"}, False),
+    ):
+        try:
+            made = client.Context(**named)
+        except TypeError:
+            made = None
+        equal(made is not None, is_honoured, named)
+        if "store" in named and made:
+            equal((made.store is store, made.service), (True, named.get("service")))
+
+
+def judged_at(tls):
+    """Return the `at` that a chain is judged at."""
+    seen = []
+
+    def start(native, sock, server_side, hostname, judging, *rest):
+        before = policy.judging
+        policy.judging = lambda chain, asked, at, state, local: seen.append(at)
+        try:
+            next(judging([]))
+        except TypeError:  # the stand-in is no generator
+            pass
+        finally:
+            policy.judging = before
+
+    before = client.start
+    client.start = start
+    try:
+        tls.wrap_socket(Sock(), do_handshake_on_connect=False)
+    finally:
+        client.start = before
+    return seen[0]
+
+
+def test_a_chain_is_judged_by_the_clock_of_its_store():
+    store = Store(literal(PINS))
+    store.clock = Store.clock()
+    store.clock.now = lambda: (1, 2)
+    equal(judged_at(client.Context(store=store)), (1, 2))
+    equal(judged_at(client.Context(store=store, clock=lambda: (3, 1))), (3, 1))
+    known = judged_at(client.Context(pins=PINS))
+    equal(known[0] > 1, True)

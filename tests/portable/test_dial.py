@@ -177,4 +177,4 @@ def test_an_ipv6_literal_may_be_in_brackets():
             list(dial.dialling(host, 443, 1))
 
     _, network = dialled(connected, "answers")
-    equal(network.asked, ["2001:db8::1", *hosts[1:]])
+    equal(network.asked, ["2001:db8::1"] + list(hosts[1:]))
