@@ -6,19 +6,24 @@
 
 mpremote's transport does the talking, so whatever mpremote reaches (a USB port, rfc2217://, the
 simulator's PTY) is reached here. Every file is read back by hash; a file that is already right is
-not written again. Refusals: board.unreachable, board.too_old, board.failed.
+not written again. Whatever the board answers ends in a refusal or is what was asked for, within a
+bound of bytes and time. Refusals: board.unreachable, board.too_old, board.failed.
 """
 
+import ast
 import os
+import struct
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, cast
 
-from mpremote.transport import TransportError
+from mpremote.transport import TransportError, TransportExecError, listdir_result
 from mpremote.transport_serial import SerialTransport
 
 from host_tools import fold, shorten
@@ -41,6 +46,10 @@ OLDEST_VERSION = (1, 25)
 _BAUD = 115200
 # Seconds one answer of the board may take; erasing and writing a flash block takes well under one.
 _ANSWER_S = 10
+# Bytes one answer may have: a listing of the package folder is 4 KB.
+_ANSWER_BYTES = 1 << 16
+# Bytes of an error that are looked at: the last line says what it was.
+_ERROR_BYTES = 2048
 # Bytes a write command carries; the board holds the text of one in its heap.
 _CHUNK_BYTES = 512
 
@@ -75,10 +84,114 @@ class Installed:
     removed: tuple[str, ...]
 
 
+class _Line:
+    """A serial port that ends what does not end: between two calls of begin(), no more than
+    _ANSWER_BYTES are read and nothing after 3 * _ANSWER_S. mpremote waits for silence alone."""
+
+    def __init__(self, port: Any) -> None:
+        self._port = port
+        self.begin()
+
+    def begin(self) -> None:
+        self._left = _ANSWER_BYTES
+        self._until = time.monotonic() + 3 * _ANSWER_S
+
+    def read(self, size: int = 1) -> bytes:
+        data = cast(bytes, self._port.read(size))
+        self._left -= len(data)
+        if self._left < 0 or time.monotonic() > self._until:
+            raise TransportError("its answer does not end")
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._port, name)
+
+
+class _Transport(SerialTransport):
+    """mpremote's transport that believes no answer: what is none is a TransportError."""
+
+    serial: Any
+
+    def __init__(self, port: str) -> None:
+        super().__init__(port, baudrate=_BAUD, timeout=_ANSWER_S)
+        self.serial.write_timeout = _ANSWER_S  # a board that does not read
+        self.serial = _Line(self.serial)
+
+    def exec_raw_no_follow(self, command: str | bytes) -> None:
+        self.serial.begin()
+        super().exec_raw_no_follow(command)
+
+    def raw_paste_write(self, command_bytes: bytes) -> None:
+        try:
+            super().raw_paste_write(command_bytes)
+        except struct.error:
+            raise TransportError("it names no window for what is pasted") from None
+
+    def exec(
+        self, command: str | bytes, data_consumer: Callable[[bytes], None] | None = None
+    ) -> bytes:
+        answer, error = self.exec_raw(command, data_consumer=data_consumer)
+        if error:
+            text = error[-_ERROR_BYTES:].decode(errors="replace")
+            raise TransportExecError(answer, text)
+        return cast(bytes, answer)
+
+    def eval(self, expression: str, parse: bool = True) -> Any:
+        shown = f"repr({expression})" if parse else expression
+        answer = self.exec(f"print({shown})").strip()
+        return _value(answer) if parse else answer
+
+    def fs_listdir(self, src: str = "") -> list[Any]:
+        entries = self.eval(f"list(__import__('os').ilistdir({src!r}))")
+        if not isinstance(entries, list):
+            raise _no_answer(entries)
+        for entry in entries:
+            if not (
+                isinstance(entry, tuple)
+                and len(entry) in (3, 4)
+                and isinstance(entry[0], str)
+                and all(isinstance(number, int) for number in entry[1:])
+            ):
+                raise _no_answer(entry)
+        return [listdir_result(*entry[:3], *(entry[3:] or (0,))) for entry in entries]
+
+    def fs_stat(self, src: str) -> os.stat_result:
+        try:
+            numbers = self.eval(f"tuple(__import__('os').stat({src!r}))")
+        except TransportExecError as error:
+            if "OSError" not in error.error_output:
+                raise
+            raise FileNotFoundError(src) from None
+        if not (_are_numbers(numbers) and len(numbers) == 10):
+            raise _no_answer(numbers)
+        return os.stat_result(numbers)
+
+    def fs_readfile(self, *_: Any, **__: Any) -> bytes:
+        # What mpremote falls back to where there is no hash: a file of a board may be endless.
+        raise TransportError("it has no SHA-256")
+
+
+def _value(answer: bytes) -> object:
+    """The literal that a board printed. ast tells what is none in many ways."""
+    try:
+        return ast.literal_eval(answer.decode())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        raise _no_answer(answer) from None
+
+
+def _are_numbers(value: object) -> bool:
+    return isinstance(value, tuple) and all(type(number) is int for number in value)
+
+
+def _no_answer(answer: object) -> TransportError:
+    shown = answer[:40] if isinstance(answer, bytes) else type(answer).__name__
+    return TransportError(f"no answer to what it was asked: {shown!r}")
+
+
 class Board:
     """A MicroPython board in the raw REPL. Made by open()."""
 
-    def __init__(self, transport: SerialTransport, port: str) -> None:
+    def __init__(self, transport: _Transport, port: str) -> None:
         self.transport = transport
         self.port = port
         self._is_reset = False
@@ -91,7 +204,7 @@ class Board:
         Leaving ends the raw REPL; `main.py` runs at the next reset, not before.
         """
         try:
-            transport = SerialTransport(port, baudrate=_BAUD, timeout=_ANSWER_S)
+            transport = _Transport(port)
         except (TransportError, ValueError, OSError):
             raise HostError(
                 f"{printable(port)}: no board there, or another program has the port.",
@@ -126,10 +239,16 @@ class Board:
 
         Refuses with board.too_old before MicroPython 1.25.
         """
-        version, mpy = self.transport.eval(
-            "(__import__('sys').implementation.version[:3],"
-            "getattr(__import__('sys').implementation,'_mpy',0))"
+        answer = self.transport.eval(
+            "tuple(__import__('sys').implementation.version[:3])+"
+            "(getattr(__import__('sys').implementation,'_mpy',0),)"
         )
+        # A number beyond 32 bits is no version; thousands of digits cannot even be shown.
+        if not (
+            _are_numbers(answer) and len(answer) == 4 and all(0 <= n < 1 << 32 for n in answer)
+        ):
+            raise _no_answer(answer)
+        *version, mpy = answer
         if tuple(version[:2]) < OLDEST_VERSION:
             raise HostError(
                 f"{printable(self.port)}: MicroPython {'.'.join(map(str, version))}; 1.25 or "

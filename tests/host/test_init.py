@@ -4,8 +4,11 @@
 import io
 import json
 import os
+import select
 import stat
+import threading
 import time
+import tty
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -160,6 +163,132 @@ def test_a_port_that_answers_like_no_board_is_refused_in_bounded_time(tmp_path, 
     os.close(master)
     os.close(slave)
     assert refused.value.code == "board.failed"
+
+
+class _Liar:
+    """The far end of a cable: a raw REPL that answers each command with the same bytes."""
+
+    def __init__(self, answer, endless=b"", paste=b"R\x00"):
+        self.master, self.slave = os.openpty()
+        tty.setraw(self.slave)
+        self.port = os.ttyname(self.slave)
+        self.answer, self.endless, self.paste = answer, endless, paste
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join(5)
+        os.close(self.slave)
+        os.close(self.master)
+
+    def _serve(self):
+        banner = b"raw REPL; CTRL-B to exit\r\n>"
+        self._until(b"\x01")
+        self._send(banner)
+        self._until(b"\x04")
+        self._send(b"soft reboot\r\n" + banner)
+        self._until(b"\x05A\x01")
+        self._send(self.paste)
+        while not self.stop.is_set():
+            self._until(b"\x04")
+            self._send(b"OK" + self.answer)
+            while self.endless and not self.stop.is_set():
+                self._send(self.endless)
+
+    def _until(self, ending):
+        seen = b""
+        while not seen.endswith(ending) and not self.stop.is_set():
+            if select.select([self.master], [], [], 0.05)[0]:
+                seen += os.read(self.master, 1)
+
+    def _send(self, data):
+        if not self.stop.is_set() and select.select([], [self.master], [], 0.05)[1]:
+            os.write(self.master, data)
+
+
+NONSENSE = {
+    "a cut tuple": b"(1,",
+    "a string": b"'x'",
+    "three parts": b"((1, 25, 0), 1, 2)",
+    "words for numbers": b"('abc', 0)",
+    "no text": b"\xff\xfe",
+    "deep": b"(" * 5000,
+    "a sum": b"1+" * 5000 + b"1",
+    "nothing": b"",
+    "numbers without end": b"(1, 25, 0x" + b"f" * 6000 + b", 0)",
+    "old and long": b"(0x" + b"f" * 6000 + b", 25, 0, 0)",
+    "negative": b"(1, 25, 0, -1)",
+    "a dict": b"{[]: 1}",
+    "a board that never changes its answer": b"(1, 25, 0, 0)",
+}
+
+
+@pytest.mark.parametrize("answer", NONSENSE.values(), ids=NONSENSE.keys())
+def test_a_board_that_answers_nonsense_is_refused(monkeypatch, answer):
+    monkeypatch.setattr(deploy, "_ANSWER_S", 2)
+    with (
+        _Liar(answer + b"\x04\x04>") as liar,
+        pytest.raises(HostError) as refused,
+        deploy.Board.open(liar.port) as board,
+    ):
+        deploy.install(board, form="py")
+    assert refused.value.code == "board.failed"
+
+
+@pytest.mark.parametrize("error", [b"\xff\xfe", b"OSError: " + b"9" * 5000, b"OSError: ENOENT"])
+def test_an_error_of_any_bytes_is_a_refusal(monkeypatch, error):
+    monkeypatch.setattr(deploy, "_ANSWER_S", 2)
+    with (
+        _Liar(b"\x04" + error + b"\x04>") as liar,
+        pytest.raises(HostError) as refused,
+        deploy.Board.open(liar.port) as board,
+    ):
+        deploy.install(board, form="py")
+    assert refused.value.code == "board.failed"
+
+
+@pytest.mark.parametrize(
+    "liar",
+    [
+        {"endless": b"x" * 50},
+        {"paste": b"R\x01\x00\x00", "endless": b"\x01"},
+        {"paste": b"R\x01" + b"\x00\x00" + b"\x01" * 3000},
+        {"paste": b"R\x01"},
+    ],
+    ids=["output", "no window", "windows of nothing", "half a window"],
+)
+def test_a_board_that_never_ends_is_refused_in_bounded_time(monkeypatch, liar):
+    monkeypatch.setattr(deploy, "_ANSWER_S", 0.5)
+    begin = time.monotonic()
+    with (
+        _Liar(b"", **liar) as board_there,
+        pytest.raises(HostError) as refused,
+        deploy.Board.open(board_there.port) as board,
+    ):
+        board.architecture()
+    assert refused.value.code == "board.failed"
+    assert time.monotonic() - begin < 20
+
+
+def test_a_folder_listing_is_checked(monkeypatch):
+    for answer in (b"[('a', 1)]", b"[1]", b"7", b"[(1, 2, 3)]", b"[('a', 'b', 3)]"):
+        with (
+            _Liar(answer + b"\x04\x04>") as liar,
+            pytest.raises(HostError) as refused,
+            deploy.Board.open(liar.port) as board,
+        ):
+            board.transport.fs_listdir("/")
+        assert refused.value.code == "board.failed"
+    with (
+        _Liar(b"[('a', 32768, 0), ('b', 16384, 0, 9)]\x04\x04>") as liar,
+        deploy.Board.open(liar.port) as board,
+    ):
+        assert [entry.name for entry in board.transport.fs_listdir("/")] == ["a", "b"]
 
 
 def test_the_board_connects_to_that_server_and_refuses_another_on_its_port(
