@@ -183,6 +183,23 @@ class Reader:
                 for _ in self.fields():
                     self.skip(depth - 1)
 
+    def skip_within(self, most: int) -> None:
+        """Step over one value of at most that many bytes, and never read beyond them (cbor.range).
+
+        What nobody signed yet must not take more work than what is allowed would.
+        """
+        begin = self.pos
+        end = self.end
+        self.end = min(end, begin + most)
+        try:
+            self.skip()
+        except MalformedError as error:
+            if error.code == "cbor.truncated" and self.end < end:
+                raise MalformedError("cbor.range", begin)
+            raise
+        finally:
+            self.end = end
+
     def _printable(self, count: int):
         contents = self._take(count)
         for byte in contents:

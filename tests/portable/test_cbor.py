@@ -3,6 +3,8 @@
 
 from check import equal, refuses, true
 from trustanchor.cbor import BytesSource, FileSource, Reader
+from trustanchor.limits import AUTHORITY_BYTES
+from trustanchor.prefix import record_span
 
 FILE = "build/test_cbor.bin"
 
@@ -164,6 +166,42 @@ def test_skips_exactly_one_value():
     equal(source.pos, 11)
     equal(source.uint(0, 9), 2)
     source.finish()
+
+
+class Counting:
+    """Some bytes, and zeros without end; remembers the last byte it was asked for."""
+
+    def __init__(self, head):
+        self._head = head
+        self.size = 70000
+        self.last = 0
+
+    def read(self, offset, length):
+        self.last = max(self.last, offset + length)
+        part = self._head[offset : offset + length]
+        return part + bytes(length - len(part))
+
+
+def test_an_authority_without_end_is_read_no_further_than_its_limit():
+    for head in (
+        b"\x99\xff\xff",  # an array of 65,535 items
+        b"\x81\x99\xff\xff",
+        b"\x99\x0f\xfe",  # one item more than fits
+        b"\x98\x20" + (b"\x99\x03\xff" + bytes(1023)) * 5,  # each of its items would fit
+        b"\x59\x20\x00",
+    ):
+        source = Counting(head)
+        refuses("cbor.range", record_span, Reader(source))
+        true(source.last <= AUTHORITY_BYTES, source.last)
+
+
+def test_an_authority_of_exactly_its_limit_is_stepped_over():
+    data = b"\x99\x0f\xfd" + bytes(4093)
+    source = Reader(BytesSource(data + b"\x07"))
+    equal(record_span(source), (0, AUTHORITY_BYTES))
+    equal(source.uint(0, 9), 7)
+    source.finish()
+    refuses("cbor.truncated", record_span, reader("8200"))
 
 
 def test_text_that_is_stepped_over_is_printable_ascii_too():
