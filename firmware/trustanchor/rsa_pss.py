@@ -25,8 +25,8 @@ _DEFAULT_SALT = const(20)  # RFC 4055 section 3.1
 def parameters_of(element):
     """Return (hash bits, MGF1 hash bits, salt length) of RSASSA-PSS-params, RFC 4055 3.1.
 
-    The defaults are SHA-1 and therefore refused. An explicit trailerField is not DER, because
-    its only value is the default (X.690 section 11.5).
+    The defaults are SHA-1 and therefore refused. A trailerField is 1, left out or written: the
+    section wants both recognised, although X.690 section 11.5 forbids to write a default.
     """
     try:
         outer = Reader(element)
@@ -42,10 +42,12 @@ def parameters_of(element):
             raise UnsupportedError("sig.unsupported", "mgf")
         mgf_bits = _hash_bits(inner)
         salt_length = _DEFAULT_SALT
-        if fields.more():
+        if fields.peek() == 0xA2:
             salt = fields.enter(0xA2)
             salt_length = salt.unsigned()
             salt.finish()
+        if fields.more() and fields.read(0xA3) != b"\x02\x01\x01":
+            raise MalformedError("sig.algorithm_malformed", "trailer")
         fields.finish()
     except MalformedError as error:
         raise MalformedError("sig.algorithm_malformed", error.code)

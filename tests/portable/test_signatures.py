@@ -130,12 +130,16 @@ def test_pss_parameters_are_strict():
     # A salt of another length than the signature's is false, not malformed.
     check.false(signatures.verify(good[:-1] + b"\x1f", spki, message, signature))
     check.false(signatures.verify(good[:-1] + b"\x21", spki, message, signature))
-    # trailerField 1 spelled out: X.690 section 11.5 forbids encoding a default.
+    # trailerField spelled out: RFC 4055 section 3.1 wants 1 recognised in both forms.
     trailer = bytearray(good + bytes.fromhex("a303020101"))
     trailer[1] += 5
     trailer[14] += 5
     check.equal(trailer[13], 0x30)
-    for wrong in (bytes(trailer), good[:-1] + b"\xff", good[:-1], good + b"\x00"):
+    check.true(signatures.verify(bytes(trailer), spki, message, signature))
+    check.false(signatures.verify(bytes(trailer), spki, message + b"x", signature))
+    others = [bytes(trailer[:-1]) + bytes((value,)) for value in (0, 2, 0x81)]
+    others.append(bytes(trailer[:-3]) + b"\x04\x01\x01")
+    for wrong in others + [good[:-1] + b"\xff", good[:-1], good + b"\x00"]:
         check.refuses(
             "sig.algorithm_malformed", signatures.verify, wrong, spki, message, signature
         )
