@@ -381,8 +381,8 @@ REASONS: dict[str, tuple[str, str]] = {
         "Give the server a new key: this one is known to be stolen or retired.",
     ),
     "path.key_usage": (
-        "A certificate that issued another may not sign certificates (keyUsage).",
-        "Treat the chain as forged, or have the CA's certificate issued again.",
+        "A certificate's keyUsage forbids its part: an issuer signs certificates, the server's signs.",
+        "Have a server's certificate issued with digitalSignature and no keyCertSign (detail 0).",
     ),
     "path.no_certificate": (
         "The server sent no certificate.",
@@ -511,6 +511,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "service.pins_unused": (
         "A service of mode anchors names a pin set.",
         "Remove it, or use mode path.",
+    ),
+    "service.port": (
+        "The port is not this service's.",
+        "Connect to the service's port, or choose the service that has this one.",
     ),
     "service.purpose": (
         "A service is for neither servers nor clients.",

@@ -106,6 +106,8 @@ MUTANTS = (
     Mutant("an issuer need not sign certificates", "path.py",
            "issuer.key_usage is not None and not issuer.key_usage & KU_KEY_CERT_SIGN", "False",
            "path_rules"),
+    Mutant("a leaf need not sign", "path.py",
+           "if not leaf.key_usage & KU_DIGITAL_SIGNATURE:", "if False:", "path_rules"),
     Mutant("an unknown critical extension of a leaf passes", "path.py",
            "if leaf.unknown_critical is not None:", "if False:", "path_rules"),
     Mutant("an unknown critical extension of a CA passes", "path.py",

@@ -21,7 +21,7 @@ Heap: about 2 KB from a .mpy file.
 import time
 
 from .compat import IS_MICROPYTHON, forget, recover, tidy
-from .errors import Refused, StoreError, TrustError
+from .errors import PinError, Refused, StoreError, TrustError
 from .handshake import start
 from .limits import HANDSHAKE_S
 from .state import Asked
@@ -39,7 +39,8 @@ class Context:
 
     pins, anchors   a literal state: at least two different pins, or anchors, or both
     store           otherwise: a Store, loaded; pins or anchors beside it are a TypeError
-    service         name of the service of that state; None looks it up by host and port
+    service         name of the service of that state, whose hosts and port then bind; None looks
+                    it up by host and port
     timeout_s       from the wrapped socket to the end of the handshake
     check_name      of a literal state: whether mode key checks the host's name too
     clock           a function like clock.now; None: the store's clock, or the module's
@@ -206,6 +207,8 @@ class Context:
         if state is None:
             raise StoreError(store.refusal)
         service = state.find_service(self.service, host, port)
+        if port is not None and service.port not in (None, port):  # it was chosen by name
+            raise PinError("service.port", port)
         # Who wraps a socket, as umqtt.simple does, says no port: it is the service's.
         return Asked(service, host, service.port if port is None else port)
 

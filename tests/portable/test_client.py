@@ -138,3 +138,17 @@ def test_a_chain_is_judged_by_the_clock_of_its_store():
     equal(judged_at(client.Context(store=store, clock=lambda: (3, 1))), (3, 1))
     known = judged_at(client.Context(pins=PINS))
     equal(known[0] > 1, True)
+
+
+def test_a_service_chosen_by_name_keeps_its_port():
+    state = literal(PINS)
+    tls = client.Context(store=Store(state), service="default")
+    equal(tls._asked("a.example", 8454).port, 8454)
+    state.services[0].port = 8443
+    equal(tls._asked("a.example", 8443).port, 8443)
+    # Who wraps a socket may not know.
+    equal(tls._asked("a.example", None).port, 8443)
+    for port in (8454, 0):
+        sock = Sock()
+        error = refuses("service.port", tls.wrap_socket, sock, False, "a.example", True, port)
+        equal((error.detail, sock.is_closed), (port, True))
