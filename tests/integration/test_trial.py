@@ -284,11 +284,11 @@ def stories() -> Iterator[Story]:
         ],
     )
     yield Story(
-        "another port is not the probe's",
+        "another port is neither the service's nor the probe's",
         [
             (["provision", "{first with port}"], "ok, active 1"),
             (["install", "{overlap with port}"], "ok, trial 2"),
-            (["visit", "{old 1.3}"], "ok, trial 2"),
+            (["visit", "{old 1.3}"], "service.port, trial 2"),
             (["visit", "{old 1.2}"], "ok, active 2"),
         ],
     )

@@ -7,6 +7,7 @@ from errno import ECONNREFUSED, EINPROGRESS
 
 from check import equal, refuses, true
 from trustanchor import dial
+from trustanchor.compat import ticks_diff, ticks_ms
 from trustanchor.errors import Refused
 from trustanchor.streams import open_connection
 
@@ -104,9 +105,26 @@ def test_no_address_that_answers_is_a_refusal():
 
 
 def test_silence_ends_in_time():
-    said, network = dialled(lambda: attempt(timeout_s=0), "hangs", "answers")
+    for addresses in (("hangs",), ("hangs", "hangs"), ("refuses", "hangs")):
+        said, network = dialled(lambda: attempt(timeout_s=0), *addresses)
+        equal(said, "net.timeout")
+        equal(closed(network), [True] * len(addresses))
+
+
+def test_a_silent_address_leaves_the_others_their_share_of_the_time():
+    for silent in (1, 3):
+        started = ticks_ms()
+        addresses = ["hangs"] * silent + ["answers"]
+        said, network = dialled(lambda: attempt(timeout_s=0.2), *addresses)
+        equal(said, "answers")
+        equal(closed(network), [True] * silent + [False])
+        true(ticks_diff(ticks_ms(), started) < 200)
+    # What is left over is for the last, and no longer than the whole.
+    started = ticks_ms()
+    said, _ = dialled(lambda: attempt(timeout_s=0.2), "refuses", "hangs", "hangs")
     equal(said, "net.timeout")
-    equal(closed(network), [True])
+    true(200 <= ticks_diff(ticks_ms(), started) < 400)
+    equal(dialled(lambda: attempt(timeout_s=0.1), "hangs", "refuses")[0], "net.unreachable")
 
 
 def test_who_gives_up_closes_the_socket():
