@@ -14,7 +14,8 @@ The profile, one rule a line, in the order it is applied:
     path.key_denied      its key is not on the deny list
     path.expired, path.not_yet_valid       section 6.1.3 (a)(2); both ends inclusive
     path.critical        no critical extension is unknown, section 6.1.4 (o)
-    path.key_usage       keyCertSign only with cA, section 4.2.1.9
+    path.key_usage       keyCertSign only with cA, section 4.2.1.9; digitalSignature where the
+                         extension is present, RFC 8446 section 4.4.2.2
     path.purpose         extendedKeyUsage, section 4.2.1.12
     name.*               subjectAltName, RFC 9525 section 6
     sig.*                its key is one the peer's possession of which proves something
@@ -44,7 +45,7 @@ from .certificate import Certificate
 from .compat import const, sha256, tidy
 from .der import Reader
 from .errors import MalformedError, PathError, TrustError, UnsupportedError
-from .kinds import KU_KEY_CERT_SIGN, SEQUENCE
+from .kinds import KU_DIGITAL_SIGNATURE, KU_KEY_CERT_SIGN, SEQUENCE
 
 # How useful a reason is to the person who has to act on it: the highest over all candidate paths
 # is reported. The nearer to success, the higher (webpki's rank()).
@@ -128,8 +129,12 @@ def check_end_entity(leaf, question) -> None:
         raise PathError("path.not_yet_valid", 0)
     if leaf.unknown_critical is not None:
         raise PathError("path.critical", 0)
-    if not leaf.is_ca and (leaf.key_usage or 0) & KU_KEY_CERT_SIGN:
-        raise PathError("path.key_usage", 0)
+    if leaf.key_usage is not None:
+        if not leaf.is_ca and leaf.key_usage & KU_KEY_CERT_SIGN:
+            raise PathError("path.key_usage", 0)
+        # Every handshake of ours is signed with the leaf's key: the suites are ECDHE only.
+        if not leaf.key_usage & KU_DIGITAL_SIGNATURE:
+            raise PathError("path.key_usage", 0)
     from .identity import check_name, check_purpose
 
     check_purpose(leaf, question.purpose)

@@ -98,6 +98,21 @@ def test_an_end_entity_that_is_no_ca_may_not_claim_to_sign_certificates():
     equal(code([end_entity(more=[DIGITAL_SIGNATURE]), INTER]), "ok")
 
 
+def test_an_end_entity_with_a_key_usage_must_sign():
+    """RFC 8446 section 4.4.2.2: the handshake is signed; without the extension anything goes."""
+    equal(code([end_entity(), INTER]), "ok")
+    for octets, wanted in (
+        (b"\x03\x02\x05\xa0", "ok"),  # digitalSignature and keyEncipherment
+        (b"\x03\x02\x05\x20", "path.key_usage"),  # keyEncipherment alone, as for RSA key transport
+        (b"\x03\x02\x03\x08", "path.key_usage"),  # keyAgreement
+    ):
+        for critical in (b"", CRITICAL):
+            leaf = end_entity(more=[extension(KEY_USAGE, octets, critical)])
+            equal(place([leaf, INTER]), (wanted, 0 if wanted != "ok" else None), octets)
+            both = state_of([anchor(purposes=SERVER_AUTH | CLIENT_AUTH)])
+            equal(code([leaf, INTER], both, purpose=CLIENT_AUTH), wanted, octets)
+
+
 def test_the_host_must_be_in_the_san():
     equal(code([LEAF, INTER], host="other.example"), "name.mismatch")
     equal(code([LEAF, INTER], host="DEVICE.example."), "ok")
