@@ -381,7 +381,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "Give the server a new key: this one is known to be stolen or retired.",
     ),
     "path.key_usage": (
-        "A keyUsage forbids the part: an issuer signs certificates, an end entity signs handshakes.",
+        "A keyUsage forbids the part: issuers sign certificates, end entities sign handshakes.",
         "Have a server's certificate issued with digitalSignature and no keyCertSign (detail 0).",
     ),
     "path.no_certificate": (

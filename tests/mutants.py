@@ -138,6 +138,11 @@ MUTANTS = (
     Mutant("the trailer of PSS is any", "rsa_pss.py",
            'fields.more() and fields.read(0xA3) != b"\\x02\\x01\\x01"',
            'fields.more() and fields.read(0xA3) == b""', "signatures"),
+    Mutant("a SAN beside an empty subject must be critical", "x509.py",
+           'found.san = _non_empty(reader, "cert.san")',
+           'found.san = _non_empty(reader, "cert.san")\n'
+           "        if len(found.subject) == _EMPTY and not critical:\n"
+           '            raise MalformedError("cert.criticality", number)', "certificate"),
     Mutant("an extension may stand twice", "x509.py",
            "if oid in seen:", "if False:", "certificate"),
     Mutant("the signed algorithm may be another than the one outside", "x509.py",

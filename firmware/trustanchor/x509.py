@@ -146,10 +146,9 @@ def _parse_extension(found, number: int, critical: bool, value: memoryview) -> b
         if len(found.eku) > limits.EKU_BYTES:
             raise MalformedError("cert.eku", len(found.eku))
     elif number == _SAN:
+        # RFC 5280 section 4.2.1.6 wants it critical beside an empty subject: a rule for issuers,
+        # which private CAs break. It is read either way, so nobody is misled, as in Go.
         found.san = _non_empty(reader, "cert.san")
-        # RFC 5280 section 4.2.1.6: with an empty subject the SAN is all there is.
-        if len(found.subject) == _EMPTY and not critical:
-            raise MalformedError("cert.criticality", number)
     elif number == _NAME_CONSTRAINTS:
         # To be critical says RFC 5280 section 4.2.1.10, but real intermediates leave it out;
         # it is applied either way, as in Go and webpki.

@@ -167,10 +167,11 @@ def test_an_issuer_has_a_name():
     refused("cert.empty_subject", subject=b"\x30\x00", extensions=[CA])
 
 
-def test_an_empty_subject_needs_a_critical_san():
+def test_an_empty_subject_stands_beside_any_san():
     critical = extension(SAN, san_of(dns(b"a.test")), CRITICAL)
-    equal(parse(subject=b"\x30\x00", extensions=[critical]).subject, b"\x30\x00")
-    refused("cert.criticality", subject=b"\x30\x00", extensions=[SAN_A])
+    for san in (critical, SAN_A):
+        equal(parse(subject=b"\x30\x00", extensions=[san]).subject, b"\x30\x00")
+        refused("cert.empty_subject", subject=b"\x30\x00", extensions=[CA, san])
 
 
 def test_validity_is_two_times():
