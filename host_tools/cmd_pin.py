@@ -7,8 +7,6 @@ device's DER reader: what is printed here is what the device will compare.
 
 import argparse
 import base64
-import binascii
-import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -40,11 +38,10 @@ examples:
   trustanchor pin --json backup-key.pem | jq -r '.[0].spki_sha256'
 """
 
-_PEM_BLOCK = re.compile(
-    rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n(.*?)\r?\n?-----END \1-----", re.DOTALL
-)
-_CERTIFICATE_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE")
-_REQUEST_LABELS = (b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST")
+_CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
+_REQUEST_LABELS = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
+# What stands beside a server's certificates and has none in it.
+_BESIDE_CERTIFICATES = ("PRIVATE KEY", "PARAMETERS")
 _VERSION_TAG = 0xA0  # [0] of a TBSCertificate, RFC 5280 section 4.1
 _ATTRIBUTES_TAG = 0xA0  # [0] of a CertificationRequestInfo, RFC 2986 section 4.1
 
@@ -149,43 +146,49 @@ def keys_in(content: bytes, name: str, arguments: argparse.Namespace) -> Iterato
         raise HostError(f"{name}: empty.", "input.empty")
     if len(content) > _INPUT_BYTES:
         raise HostError(f"{name}: more than {_INPUT_BYTES >> 20} MiB.", "input.too_large")
-    blocks = list(_PEM_BLOCK.finditer(content))
+    blocks = inputs.pem_blocks(content, name)
     if not blocks:
-        if b"-----BEGIN" in content:
-            raise HostError(f"{name}: a PEM block that does not end.", "input.pem")
         yield _der(content, name, arguments)
+    elif all(block.label == "EC PARAMETERS" for block in blocks):
+        raise HostError(f"{name}: no key is in it.", "input.unknown_form")
     for block in blocks:
-        label = block[1]
-        if label == b"EC PARAMETERS":
+        label = block.label
+        if label == "EC PARAMETERS":
             continue  # OpenSSL writes them in front of an EC private key
-        if label.endswith(b"PRIVATE KEY"):
-            yield _private(block[0], name, arguments)
+        if label.endswith("PRIVATE KEY"):
+            yield _private(block.armour, name, arguments)
         elif label in _CERTIFICATE_LABELS:
-            yield _certificate(_unarmour(block[2], name), name)
+            yield _certificate(block.der(), name)
         elif label in _REQUEST_LABELS:
-            yield _request(_unarmour(block[2], name), name)
-        elif label == b"PUBLIC KEY":
-            yield _public(_unarmour(block[2], name), name)
-        elif label == b"RSA PUBLIC KEY":
-            yield _public(_rsa_spki(_unarmour(block[2], name), name), name)
+            yield _request(block.der(), name)
+        elif label == "PUBLIC KEY":
+            yield _public(block.der(), name)
+        elif label == "RSA PUBLIC KEY":
+            yield _public(_rsa_spki(block.der(), name), name)
         else:
-            raise HostError(f"{name}: no key is read from {label.decode()}.", "input.unknown_form")
+            raise _unread(block, "key")
 
 
 def certificates_in(content: bytes, name: str) -> list[bytes]:
-    """DER of every certificate in the bytes of one PEM or DER file; other PEM blocks are passed
-    over. The DER is not looked at."""
-    if b"-----BEGIN" not in content:
+    """DER of every certificate in the bytes of one PEM or DER file; a key beside them is passed
+    over, what may hold a certificate and is not read is refused. The DER is not looked at."""
+    blocks = inputs.pem_blocks(content, name)
+    if not blocks:
         return [content]
-    blocks = _PEM_BLOCK.finditer(content)
-    return [_unarmour(block[2], name) for block in blocks if block[1] in _CERTIFICATE_LABELS]
+    found = []
+    for block in blocks:
+        if block.label in _CERTIFICATE_LABELS:
+            found.append(block.der())
+        elif not block.label.endswith(_BESIDE_CERTIFICATES):
+            raise _unread(block, "certificate")
+    if not found:
+        raise _unread(blocks[0], "certificate")
+    return found
 
 
-def _unarmour(body: bytes, name: str) -> bytes:
-    try:
-        return binascii.a2b_base64(b"".join(body.split()), strict_mode=True)
-    except binascii.Error as error:
-        raise HostError(f"{name}: damaged PEM ({error}).", "input.pem") from None
+def _unread(block: inputs.PemBlock, wanted: str) -> HostError:
+    label = printable(block.label)
+    return HostError(f"{block.where}: no {wanted} is read from {label}.", "input.unknown_form")
 
 
 def _der(content: bytes, name: str, arguments: argparse.Namespace) -> Found:

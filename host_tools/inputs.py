@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Files that a person names: read with a bound on bytes and, for a pipe, on patience."""
+"""Files that a person names: read with a bound on bytes and, for a pipe, on patience. What is
+PEM in them is read here alone, whole or not at all."""
 
+import binascii
 import errno
 import os
+import re
 import select
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from host_tools.errors import HostError
@@ -34,3 +38,80 @@ def read(path: Path | str, limit: int) -> bytes:
                 )
             os.set_blocking(descriptor, True)
         return file.read(limit + 1)
+
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+# RFC 7468 section 3, lax form: white space may follow a boundary.
+_BOUNDARY = re.compile(rb"-----(BEGIN|END) ([ -~]{1,60}?)-----[ \t\v\f]*")
+# What somebody may have meant as a boundary; a line like this that is none is never passed over.
+# Lines of dashes alone are how people rule their files.
+_LIKE_BOUNDARY = re.compile(rb"--\s*(?:BEGIN|END)\b|----.*[^-\s]|[^-\s].*----", re.IGNORECASE)
+# A SEQUENCE of 128 bytes and more: DER, in whose names any text may stand. Its reader takes all
+# of the file or nothing.
+_DER_BEGINS = re.compile(rb"0[\x81-\x84]")
+
+
+@dataclass(frozen=True)
+class PemBlock:
+    """One block of a file; line is that of its BEGIN, counted from 1."""
+
+    label: str
+    lines: tuple[bytes, ...]
+    name: str
+    line: int
+
+    @property
+    def where(self) -> str:
+        return f"{self.name}, line {self.line}"
+
+    @property
+    def armour(self) -> bytes:
+        """The block as the strictest reader takes it, without what stood around it."""
+        label = self.label.encode()
+        boundaries = b"-----BEGIN %s-----" % label, b"-----END %s-----" % label
+        return b"\n".join((boundaries[0], *self.lines, boundaries[1], b""))
+
+    def der(self) -> bytes:
+        try:
+            der = binascii.a2b_base64(b"".join(b"".join(self.lines).split()), strict_mode=True)
+        except binascii.Error as error:
+            raise HostError(f"{self.where}: damaged PEM ({error}).", "input.pem") from None
+        if not der:
+            raise HostError(f"{self.where}: an empty PEM block.", "input.pem")
+        return der
+
+
+def pem_blocks(content: bytes, name: str) -> list[PemBlock]:
+    """Return every PEM block of a file, none if nothing in it looks like one.
+
+    A block that is lost is a key that is not denied: whatever looks like a boundary is one, or
+    the file is refused with input.pem and the line.
+    """
+    blocks: list[PemBlock] = []
+    if _DER_BEGINS.match(content):
+        return blocks
+    label: bytes | None = None
+    begin = 0
+    lines: list[bytes] = []
+    for number, line in enumerate(_LINE_END.split(content), 1):
+        boundary = _BOUNDARY.fullmatch(line)
+        if boundary is None:
+            if _LIKE_BOUNDARY.search(line):
+                raise _damaged(name, number, "this is no BEGIN or END line that can be read")
+            lines.append(line.rstrip())
+        elif boundary[1] == b"BEGIN":
+            if label is not None:
+                break
+            label, begin, lines = boundary[2], number, []
+        elif label is None or boundary[2] != label:
+            raise _damaged(name, number, "this END has no BEGIN of the same label")
+        else:
+            blocks.append(PemBlock(label.decode("ascii"), tuple(lines), name, begin))
+            label = None
+    if label is not None:
+        raise _damaged(name, begin, "a PEM block that does not end")
+    return blocks
+
+
+def _damaged(name: str, line: int, why: str) -> HostError:
+    return HostError(f"{name}, line {line}: {why}.", "input.pem")

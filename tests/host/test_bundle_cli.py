@@ -266,7 +266,7 @@ def test_diff_and_inspect_say_what_changes(desk: Path, capsys: pytest.CaptureFix
         (("[[backup]]", "[[backups]]"), "backup"),
         (('name = "mqtt"', 'name = "mqtt"\nmode = "paths"'), "it is one of path"),
         (("server.pub", "missing.pub"), "missing.pub"),
-        (("root.pem", "alice.pub"), "0 certificates"),
+        (("root.pem", "alice.pub"), "line 1: no certificate is read from PUBLIC KEY"),
         (("sequence = 1", "sequence = 1\nissued_at = 2026-01-01T00:00:00"), "time zone"),
         (("sequence = 1", "sequence = 1 1"), "not TOML"),
         (('"bob.pub"]', '"server.pub", 1]'), "list of strings"),
