@@ -31,7 +31,7 @@ def join(local, verdict, state, unix_s=0, uptime_s=0, in_trial=False) -> bool:
     for event in verdict.events:
         kind = event[0]
         if kind == EVENT_PIN_SEEN:
-            if verdict.cached or verdict.audited:
+            if verdict.audited:
                 continue
             # The first pin of a set has none before it to retire: mostly nothing to do.
             if event[2] or local.hold_downs or in_trial:

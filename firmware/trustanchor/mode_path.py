@@ -25,7 +25,7 @@ from .kinds import (
 from .limits import LEARNED
 from .state import NO_DIGEST
 
-_CACHE_LABEL = b"ta-path-1"
+_CACHE_LABEL = b"ta-path-2"
 
 
 def decide(case):
@@ -115,17 +115,26 @@ def _accept_cached(case, key, needs_pin):
     case.verdict.pin = pin
     case.verdict.served = keys[0]
     case.verdict.cached = True
+    if needs_pin and case.service.enforce:
+        # What is remembered is the path; the sighting is new, and may pause or begin a hold-down.
+        case.verdict.events = _sighting(case, keys)
     return True
+
+
+def _sighting(case, keys) -> tuple:
+    """Return the event of a pin that is the leaf's own key, if one is.
+
+    Possession is proved for the leaf's key alone: no other pin moves the ratchet.
+    """
+    pin = case.match(keys[:1])
+    return () if pin is None else ((EVENT_PIN_SEEN, case.pin_set.name, pin, keys[0]),)
 
 
 def _events(case, path, key, needs_pin):
     leaf = path.certificates[0]
     events: "list[tuple]" = [(EVENT_LEAF_NOT_BEFORE, leaf.not_before)]
     if needs_pin:
-        # Possession is proved for the leaf's key alone: no other pin moves the ratchet.
-        pin = case.match(path.keys[:1])
-        if pin is not None:
-            events.append((EVENT_PIN_SEEN, case.pin_set.name, pin, path.keys[0]))
+        events.extend(_sighting(case, path.keys))
     if key is not None:
         start, end = path.valid_from, path.valid_until
         if case.pin_set is not None:
@@ -143,6 +152,7 @@ def _events(case, path, key, needs_pin):
 def cache_key(chain, asked, known, state, local) -> bytes:
     """Return the key under which a verified path is remembered (SPEC.md, "Cache")."""
     host = (asked.host or "").encode()
+    pin_set = (asked.service.pin_set or "").encode()
     parts = [
         _CACHE_LABEL,
         state.payload_digest,
@@ -150,6 +160,8 @@ def cache_key(chain, asked, known, state, local) -> bytes:
         (asked.port or 0).to_bytes(2, "big"),
         len(host).to_bytes(2, "big"),
         host,
+        bytes((len(pin_set),)),
+        pin_set,
         local.retired_digest(),
         b"\x01" if known else b"\x00",
     ]

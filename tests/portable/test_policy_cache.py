@@ -9,7 +9,7 @@ from check import equal, false, true
 from trustanchor.anchors import AnchorList
 from trustanchor.certificate import Certificate
 from trustanchor.compat import sha256
-from trustanchor.kinds import CLIENT_AUTH, EVENT_PATH, MODE_ANCHORS
+from trustanchor.kinds import CLIENT_AUTH, EVENT_PATH, EVENT_PIN_SEEN, MODE_ANCHORS
 from trustanchor.local import LocalState, retired_entry
 from trustanchor.mode_path import cache_key
 from trustanchor.policy import judge
@@ -128,9 +128,20 @@ def test_a_hit_still_runs_the_clock_rules():
     equal(judged(warm(), max_state_age_s=5).code, "time.state_too_old")
 
 
-def test_a_hit_moves_nothing():
+def test_a_hit_reports_the_sighting_of_the_leafs_pin():
+    # The primary may pause a hold-down, and the backup begin one, over a remembered path too.
     listed = pins(Pin(digest(1)))
-    equal(judged(warm(listed), listed).events, ())
+    hit = judged(warm(listed), listed)
+    equal((hit.cached, hit.events), (True, ((EVENT_PIN_SEEN, "web", 0, digest(1)),)))
+    listed = pins(Pin(OTHER[:31] + b"\x06"), Pin(digest(1), True))
+    hit = judged(warm(listed), listed)
+    equal((hit.cached, hit.events), (True, ((EVENT_PIN_SEEN, "web", 1, digest(1)),)))
+
+
+def test_a_hit_reports_no_sighting_of_an_authoritys_pin():
+    listed = pins(Pin(digest(2)))
+    hit = judged(warm(listed), listed)
+    equal((hit.cached, hit.events), (True, ()))
 
 
 def test_a_literal_state_is_never_remembered():
@@ -149,6 +160,7 @@ def test_everything_a_path_depends_on_is_in_the_key():
     usual = cache_key(CHAIN, Asked(service, HOST, 443), True, state, local)
     equal(usual, cache_key(list(CHAIN), Asked(service, HOST, 443), True, state, LocalState()))
     retired = LocalState(retired=(retired_entry("web", OTHER),))
+    pinned = Service("web", None, pin_set="a")
     client = Service("web", None, purpose=CLIENT_AUTH)
     others = [
         cache_key((LEAF,), Asked(service, HOST, 443), True, state, local),
@@ -158,6 +170,8 @@ def test_everything_a_path_depends_on_is_in_the_key():
         cache_key(CHAIN, Asked(service, HOST, 444), True, state, local),
         cache_key(CHAIN, Asked(service, HOST, None), True, state, local),
         cache_key(CHAIN, Asked(client, HOST, 443), True, state, local),
+        cache_key(CHAIN, Asked(pinned, HOST, 443), True, state, local),
+        cache_key(CHAIN, Asked(Service("web", None, pin_set="b"), HOST, 443), True, state, local),
         cache_key(CHAIN, Asked(service, HOST, 443), False, state, local),
         cache_key(CHAIN, Asked(service, HOST, 443), True, TrustState(), local),
         cache_key(CHAIN, Asked(service, HOST, 443), True, state, retired),

@@ -108,11 +108,16 @@ def test_a_refused_verdict_moves_nothing():
     equal(case.alive(), ["one", "two", "three"])
 
 
-def test_a_cached_or_audited_verdict_does_not_move_it():
+def test_an_audited_verdict_does_not_move_it():
     case = Case()
-    true(case.sees("two", cached=True))
     true(case.sees("two", audited=True))
     equal(case.alive(), ["one", "two", "three"])
+
+
+def test_a_sighting_over_a_remembered_path_moves_it():
+    case = Case()
+    true(case.sees("two", cached=True))
+    equal(case.alive(), ["two", "three"])
 
 
 def test_a_verdict_under_a_state_that_is_gone_is_judged_again():
