@@ -155,6 +155,12 @@ def sign(
         spent = read_ledger(ledger)
         tree = holder.tree_id.hex()
         known = [leaf for (used_tree, leaf) in spent if used_tree == tree]
+        if holder.next_leaf and not known:
+            raise HostError(
+                f"{path} has signed before, and {ledger} knows nothing of it: name the ledger "
+                "that is kept with the bundles; without it a leaf could be used twice.",
+                "key.ledger",
+            )
         leaf = max([holder.next_leaf, *(used + 1 for used in known)])
         if leaf >= holder.leaves:
             raise HostError(
@@ -163,8 +169,9 @@ def sign(
                 "key.exhausted",
             )
         # From here on the leaf counts as used, even when the process dies before it has signed.
-        _replace(path, _dump({**fields, "next_leaf": leaf + 1}))
+        # The ledger comes first: a share ahead of it is refused, one that is behind catches up.
         _append(ledger, {"tree": tree, "leaf": leaf, "sha256": digest})
+        _replace(path, _dump({**fields, "next_leaf": leaf + 1}))
         progress(0, 1)
         bottom = lms.LmsPrivateKey(
             lms_type=HEIGHTS[holder.height],
@@ -305,8 +312,11 @@ def _locked(path: Path, waits: bool = False) -> Iterator[None]:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write path: a power cut leaves the old or the new file, and the new one is durable."""
-    scratch = path.with_name(path.name + ".new")
-    with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    # A name nobody can guess, created here or not at all: whoever else writes to the folder cannot
+    # plant a link there that leads to another file.
+    scratch = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with open(os.open(scratch, flags, 0o600), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -87,6 +87,30 @@ def test_a_file_restored_from_a_backup_jumps_ahead_of_the_ledger(
     assert leaf_of(first) != leaf_of(second)
 
 
+def test_a_share_that_has_signed_is_refused_without_its_ledger(
+    tmp_path: Path, holder: Path, shares: list[hss_keys.Holder]
+) -> None:
+    ledger = tmp_path / "ledger"
+    hss_keys.sign(holder, ledger, b"1", PASSPHRASE)
+    before = holder.read_bytes()
+    refused("key.ledger", holder, tmp_path / "missing")
+    other = tmp_path / "other.hss"
+    other.write_bytes(hss_keys.encode(shares[1], PASSPHRASE))
+    hss_keys.sign(other, tmp_path / "another", b"1", PASSPHRASE)
+    refused("key.ledger", holder, tmp_path / "another")
+    assert holder.read_bytes() == before
+    assert leaf_of(hss_keys.sign(holder, ledger, b"2", PASSPHRASE)) == 1
+
+
+def test_a_planted_link_is_not_written_through(tmp_path: Path, holder: Path) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("precious")
+    holder.with_name(holder.name + ".new").symlink_to(precious)
+    hss_keys.sign(holder, tmp_path / "ledger", b"1", PASSPHRASE)
+    assert precious.read_text() == "precious"
+    assert not holder.is_symlink()
+
+
 def test_the_counter_is_on_disk_before_the_signature_leaves(
     tmp_path: Path, holder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
