@@ -16,12 +16,11 @@ Heap: 2.6 KB from a .mpy file, and what update.py needs.
 
 import os
 
-from .compat import collect_every, const, forget, recover
+from .compat import const, forget, recover
 from .copies import make_folder, remove
 from .errors import StoreError, TrustError
 
 _ENOSPC = const(28)
-_GARBAGE_BYTES = const(512)  # for collect_every(): what is loaded lies close together
 # Code that only a state and a verdict need; the next one loads it again.
 _VERDICT = (
     "policy mode_key mode_path pins path leaf identity constraints certificate x509 bundle anchors"
@@ -34,8 +33,6 @@ _ONLY_HERE = "update admit rules authority cose _signatures_cose hss"
 
 def install(store, source) -> None:
     """See store.Store.install."""
-    if store.is_installing:
-        raise StoreError("store.busy")
     was_loaded = store.state is not None
     refusal = store.refusal
     store.state = None
@@ -82,11 +79,7 @@ def installing(store, source):
 
 
 def _installing(store, source):
-    if store.is_installing:
-        raise StoreError("store.busy")
-    store.is_installing = True
     stage = store.root + "/stage"
-    before = collect_every(_GARBAGE_BYTES)
     _let_go(store)
     try:
         make_folder(store.root)
@@ -118,8 +111,6 @@ def _installing(store, source):
         discard(store, stage)
         raise StoreError("store.no_memory")
     finally:
-        store.is_installing = False
-        collect_every(before)
         if store.local is not None and store.local.memory is None:
             try:
                 from .cache import Cache

@@ -38,6 +38,7 @@ except ImportError:
     allocate_lock = None  # type: ignore[assignment]
 
 _ENOSPC = const(28)
+_GARBAGE_BYTES = const(512)  # for collect_every(): what is loaded lies close together
 
 # Code that nothing but an installation needs, and is done with when it is over.
 _INSTALLING = ("install", "boot", "packing", "volume")
@@ -79,7 +80,7 @@ class Store:
         self._probed: "set" = set()
         self._tables = None
         self._past_writes = 0  # of caches and tables that were let go
-        self.is_installing = False
+        self._steps = None  # of the installation in progress, or of one that was abandoned
         self.lock = _NoLock() if allocate_lock is None else allocate_lock()
         if nvs is True:
             from .volume import board_nvs
@@ -239,6 +240,7 @@ class Store:
         While it runs there is no state in RAM, because a small heap does not hold it beside what
         verifies signatures: a program with threads uses installing().
         """
+        self._give_up()
         before = collect_every()
         try:
             from .install import install
@@ -251,21 +253,54 @@ class Store:
             forget(*_INSTALLING)
 
     def installing(self, source):
-        """install() as a generator that yields None between slices of work."""
+        """install() as a generator that yields None between slices of work.
+
+        The last one that is started wins: one begun before, which may have been abandoned without
+        close(), is given up, and refuses with store.busy if it is asked for another step. One
+        that is amid a step, in another thread, goes on, and the new one is store.busy.
+        """
         yield from self._installation("installing", source)
         self._changed()
 
     def _installation(self, name, source):
-        """Generator: what install.py does under that name; its code is forgotten afterwards."""
+        """Generator: what install.py does under that name; its code is forgotten afterwards.
+
+        MicroPython runs no `finally` of a generator that is abandoned: the collector is set for
+        each step alone, and the store keeps the steps, to close them.
+        """
+        self._give_up()
+        steps = None
         try:
             from . import install
 
-            yield from getattr(install, name)(self, source)
+            self._steps = steps = getattr(install, name)(self, source)
+            while True:
+                before = collect_every(_GARBAGE_BYTES)
+                try:
+                    next(steps)
+                except StopIteration:
+                    break
+                finally:
+                    collect_every(before)
+                yield
+                if self._steps is not steps:
+                    raise StoreError("store.busy")
         except MemoryError:
             raise StoreError("store.no_memory")
         finally:
             install = None  # type: ignore[assignment]
-            forget(*_INSTALLING)
+            if self._steps is steps:  # else another one goes on with that code
+                self._give_up()
+                forget(*_INSTALLING)
+
+    def _give_up(self):
+        """Close the installation begun before, if there is one (store.busy: amid a step)."""
+        if self._steps is not None:
+            try:
+                self._steps.close()
+            except ValueError:  # it is executing
+                raise StoreError("store.busy")
+            self._steps = None
 
     def erase(self) -> None:
         """Forget everything (`--erase-trust` on the cable): the one way back to unprovisioned."""

@@ -11,6 +11,7 @@ from stand_in import SmallStore, Verdict, asked, bundle
 from store_board import Board, both, provisioned, slots
 
 from check import equal, false, refuses, true
+from trustanchor.compat import collect_every
 from trustanchor.kinds import EVENT_PATH
 from trustanchor.limits import BUNDLE_BYTES
 
@@ -292,12 +293,52 @@ def test_an_update_amid_a_verdict_makes_it_void():
     both(update)
 
 
+def test_an_abandoned_installation_blocks_no_later_one():
+    def abandon(board):
+        store = board.boots()
+        before = collect_every(4096)
+        try:
+            kept = []
+            for _ in range(2):
+                steps = store.installing(bundle(2))
+                next(steps)
+                kept.append(steps)  # neither closed nor collected: as a cancelled task leaves it
+                equal(collect_every(4096) in (0, 4096), True)
+            store.install(bundle(3))
+            equal(store.state.sequence, 3)
+            equal(collect_every(4096) in (0, 4096), True)
+            for steps in kept:
+                refuses("store.busy", next, steps)
+            store.install(bundle(4))
+            equal(store.state.sequence, 4)
+        finally:
+            collect_every(before)
+
+    both(abandon)
+
+
+def test_an_installation_amid_a_step_is_not_given_up():
+    def amid(board):
+        store = board.boots()
+        rules = store.rules
+
+        def interrupted():
+            refuses("store.busy", store.install, bundle(3))
+            refuses("store.busy", next, store.installing(bundle(3)))
+            return rules()
+
+        store.rules = interrupted
+        store.install(bundle(2))
+        equal(store.state.sequence, 2)
+
+    both(amid)
+
+
 def test_a_retirement_while_an_update_is_decided_is_not_lost():
     def race(board):
         store = board.boots()
         steps = store.installing(bundle(2, pins=("one", "two", "three")))
         next(steps)
-        refuses("store.busy", store.install, bundle(3))
         true(store.join(Verdict(store, "two")))
         for _ in steps:
             pass
