@@ -26,7 +26,7 @@ it is written when the device's own code accepts it as an update of the current 
 _EXAMPLES = """\
 examples:
   trustanchor bundle build fleet-2.toml --current fleet-1.bundle
-  trustanchor bundle sign fleet-2.draft --key alice.pem
+  trustanchor bundle sign fleet-2.draft --current fleet-1.bundle --key alice.pem
   trustanchor bundle sign fleet-2.draft --key 'pkcs11:token=T;object=bob?module-path=M'
   trustanchor bundle verify fleet-2.bundle --current fleet-1.bundle
   trustanchor bundle diff fleet-1.bundle fleet-2.bundle
@@ -75,6 +75,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         nargs="+",
         metavar=("PUB", "SIGNATURE"),
         help="take the signatures made elsewhere, in the order of the exported files",
+    )
+    sign.add_argument(
+        "--current", type=Path, help="the bundle the devices have; the draft must replace it"
     )
     sign.add_argument("--ledger", type=Path, help="HSS ledger; default: beside the share")
     sign.add_argument("-o", "--output", type=Path, help="the bundle; default: draft name, .bundle")
@@ -137,9 +140,11 @@ def _links(path: Path, current: bytes, named: list[Path]) -> list[bytes]:
 
 def _sign(arguments: argparse.Namespace) -> int:
     made = draft.load(arguments.draft)
+    if arguments.current:
+        draft.compare_base(made, _bundle(arguments.current), str(arguments.current))
     if not arguments.export:
         _check_places(arguments, made)
-    _show(made)
+    _show(made, is_known=arguments.current is not None)
     if arguments.export:
         return _export(arguments, made)
     if arguments.import_:
@@ -179,27 +184,31 @@ def _check_places(arguments: argparse.Namespace, made: Draft) -> None:
             raise HostError(f"{folder}: no folder that can be written in.", "host.io")
 
 
-def _show(made: Draft) -> None:
+def _show(made: Draft, is_known: bool) -> None:
     """What is about to be signed, on standard error and before any key is asked for.
 
-    The draft came from somebody: the digests are there to be compared with another source.
+    Every value that differs from the state before has a line; of a first state that is every
+    value. is_known: the state before is the one the signer has named.
     """
     out = console(stderr=True)
     new = describe.describe(draft.unsigned(made.state.kind, made.state.payload))
+    old = describe.describe(made.current) if made.current else {}
     out.print(f"To be signed: {new['type']} {new['epoch']}/{new['sequence']}")
     out.print(f"  payload   {new['payload_digest']}")
     if not made.current:
         out.print("  replaces  nothing: the first state of a product")
-        # Nobody has signed yet: neither the file's length nor who signs is known.
-        shown = {name: new[name] for name in new if name not in ("bytes", "signed_by")}
-        describe.print_tree(out, shown)
-        return
-    old = describe.describe(made.current)
-    out.print(f"  replaces  {old['payload_digest']}")
+    else:
+        out.print(f"  replaces  {old['payload_digest']}")
+        if not is_known:
+            out.print(
+                f"What follows is compared with the bundle in the draft, {old['payload_digest']}. "
+                "Give --current FILE to be sure that it is the one the devices have.",
+                soft_wrap=True,
+            )
+    # Nobody has signed yet: neither the file's length nor who signs is known.
     hidden = ("bytes", "signed_by", "links", "payload_digest")
-    describe.print_changes(
-        out, [one for one in describe.changes(old, new) if one["field"] not in hidden]
-    )
+    old, new = ({name: one[name] for name in one if name not in hidden} for one in (old, new))
+    describe.print_changes(out, describe.changes(old, new))
 
 
 def _finish(arguments: argparse.Namespace, made: Draft, key: Key, done: list[str]) -> int:

@@ -2,12 +2,13 @@
 """What a bundle says, as plain data: for people, for scripts, and for comparing two.
 
 The reading is the device's own (`bundle.parse`). Text in a bundle may be an attacker's: every
-string passes through `printable` before it reaches a terminal.
+string passes through `whole` before it reaches a terminal.
 """
 
 import datetime
 from typing import Any
 
+import cbor2
 from asn1crypto import x509 as asn1_x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -45,7 +46,9 @@ def describe(content: bytes) -> Shown:
         "revert": "never" if state.never_reverts else "on-evidence",
         "overrides": list(state.overrides),
         "trial": {"deadline_s": state.trial_s, "tries": state.tries, "partial": state.is_partial},
-        "probes": [f"{one.service} {one.host} {one.port or ''}".strip() for one in state.probes],
+        "probes": [
+            {"service": one.service, "host": one.host, "port": one.port} for one in state.probes
+        ],
         "signed_by": [
             f"{signers.ALGORITHM_NAMES.get(one.alg, one.alg)} {one.kid.hex()}"
             for one in message.signatures
@@ -57,51 +60,72 @@ def describe(content: bytes) -> Shown:
         "anchors": _anchors(state),
         "intermediates": [sha256(der).hex() for der in state.intermediates],
         "denied": [state.denied[at : at + 32].hex() for at in range(0, len(state.denied), 32)],
+        "ignored_fields": _ignored(content),
         "links": [_link(link) for link in draft.links_in(content)],
     }
 
 
 def changes(old: Any, new: Any, path: str = "") -> list[Shown]:
-    """[{field, old, new}] for every leaf that differs; an absent side is None."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        found = []
-        for name in [*old, *(name for name in new if name not in old)]:
-            inner = f"{path}.{name}" if path else str(name)
-            found += changes(old.get(name), new.get(name), inner)
-        return found
-    if isinstance(old, list) and isinstance(new, list):
-        gone = [{"field": path, "old": one, "new": None} for one in old if one not in new]
-        return gone + [{"field": path, "old": None, "new": one} for one in new if one not in old]
-    return [] if old == new else [{"field": path, "old": old, "new": new}]
+    """[{field, old, new}] for every leaf that differs, one value each; an absent side is None.
+
+    Two descriptions that differ never give an empty list: a signer is shown this list.
+    """
+    before, after = _children(old), _children(new)
+    if not before and not after:
+        return [] if old == new else [{"field": path, "old": old, "new": new}]
+    found = []
+    for name in [*before, *(name for name in after if name not in before)]:
+        inner = f"{path}.{_step(name)}" if path else _step(name)
+        found += changes(before.get(name), after.get(name), inner)
+    # Names that are added come last and nothing else moves, or the order is said.
+    expected = [name for name in before if name in after]
+    expected += [name for name in after if name not in before]
+    if list(after) != expected:
+        found += changes(list(before), list(after), f"{path}.order" if path else "order")
+    return found
+
+
+def _children(value: Any) -> Shown:
+    if isinstance(value, list):
+        return {str(place): one for place, one in enumerate(value)}
+    return value if isinstance(value, dict) else {}
+
+
+def _step(name: str) -> str:
+    """One step of a path: the dots and colons of a bundle's own names are no steps."""
+    return "".join(f"\\{char}" if char in "\\.:" else char for char in name)
 
 
 def print_tree(out: Console, shown: Shown) -> None:
     top = Tree(Text(f"{shown['type']} {shown['epoch']}/{shown['sequence']}", style="bold"))
     for name, value in shown.items():
         _branch(top, name, value)
-    out.print(top)
+    out.print(top, soft_wrap=True)
 
 
 def print_changes(out: Console, found: list[Shown]) -> None:
+    """One value a line, whole however long it is: what is cut off is signed as well."""
     if not found:
         out.print("Nothing changes.")
     for change in found:
-        if change["old"] is not None:
-            out.print(Text(f"- {_one_line(change['field'], change['old'])}", style="red"))
-        if change["new"] is not None:
-            out.print(Text(f"+ {_one_line(change['field'], change['new'])}", style="green"))
+        for mark, side, style in (("-", "old", "red"), ("+", "new", "green")):
+            if change[side] is not None:
+                line = f"{mark} {whole(change['field'])}: {whole(change[side])}"
+                out.print(Text(line, style=style), soft_wrap=True)
 
 
-def _one_line(field: str, value: Any) -> str:
-    if isinstance(value, dict):
-        value = ", ".join(f"{name} {one}" for name, one in value.items() if one is not None)
-    return printable(f"{field}: {value}")
+def whole(value: Any) -> str:
+    """A value as ASCII text that no other value has: nothing cut, nothing that looks alike."""
+    text = str(value).replace("\\", "\\\\").encode("ascii", "backslashreplace").decode()
+    if text.endswith(" "):
+        text = text[:-1] + "\\x20"
+    return printable(text, 10 * len(text) + 3)  # an escape has at most ten characters
 
 
 def _branch(tree: Tree, name: str, value: Any) -> None:
     if value is None or value == [] or value == {}:
         return
-    label = printable(str(name))
+    label = whole(name)
     if isinstance(value, dict):
         branch = tree.add(Text(label))
         for inner, one in value.items():
@@ -112,9 +136,9 @@ def _branch(tree: Tree, name: str, value: Any) -> None:
             if isinstance(one, dict):
                 _branch(branch, "-", one)
             else:
-                branch.add(Text(printable(str(one))))
+                branch.add(Text(whole(one)))
     else:
-        tree.add(Text(f"{label}: {printable(str(value))}"))
+        tree.add(Text(f"{label}: {whole(value)}"))
 
 
 def _list(values: Any) -> list[str] | None:
@@ -137,11 +161,18 @@ def _authority(parsed: authority.Authority) -> list[Shown]:
         {
             "threshold": threshold,
             "keys": [
-                f"{signers.ALGORITHM_NAMES.get(alg, str(alg))} {kid.hex()}" for kid, alg, _ in keys
+                # The first eight bytes are the kid; two keys of one kid are two signers.
+                f"{signers.ALGORITHM_NAMES.get(alg, str(alg))} {_key_digest(alg, public)}"
+                for _, alg, public in keys
             ],
         }
         for threshold, keys in parsed.groups
     ]
+
+
+def _key_digest(alg: int, public: bytes) -> str:
+    """SHA-256 of the key's record, whose first eight bytes are the kid."""
+    return sha256(cbor2.dumps([alg, bytes(public)], canonical=True)).hex()
 
 
 def _service(one: Any) -> Shown:
@@ -181,7 +212,7 @@ def _pin_set(one: Any) -> Shown:
 def _anchors(state: Any) -> Shown:
     """Anchors by the digest of their key and name: what an anchor is."""
     return {
-        sha256(anchor.name, anchor.spki)[:8].hex(): {
+        sha256(anchor.name, anchor.spki).hex(): {
             "name": _name(bytes(anchor.name)),
             "key": _key(bytes(anchor.spki)),
             "spki_sha256": sha256(anchor.spki).hex(),
@@ -197,6 +228,19 @@ def _anchors(state: Any) -> Shown:
         }
         for anchor in state.anchors
     }
+
+
+def _ignored(content: bytes) -> Shown:
+    """Fields that no device reads yet: a signer signs them all the same."""
+    payload = draft.payload_of(content)
+    reader = Reader(BytesSource(payload))
+    found = {}
+    for number in reader.fields():
+        begin = reader.pos
+        reader.skip()
+        if number >= 18:
+            found[str(number)] = payload[begin : reader.pos].hex()
+    return found
 
 
 def _link(content: bytes) -> Shown:

@@ -8,11 +8,13 @@ device's own `update.accept` judges the finished file as an update of the curren
 it accepts is written.
 
 A draft is a host file (JSON, base64) and is trusted by nobody: signers sign what its payload
-says, and the device code judges what comes out.
+says, and the device code judges what comes out. The state it replaces is believed only when the
+signers it names have signed it, because a signer is shown the difference.
 """
 
 import base64
 import binascii
+import hashlib
 import json
 import time
 from dataclasses import dataclass, field
@@ -27,7 +29,7 @@ from trustanchor import authority, bundle, kinds, prefix, signatures, update
 from trustanchor.authority import Link
 from trustanchor.cbor import BytesSource, Reader
 from trustanchor.cose import Message
-from trustanchor.errors import UpdateError
+from trustanchor.errors import TrustError, UpdateError
 from trustanchor.kinds import CLOCK_VERIFIED
 from trustanchor.limits import LINKS
 from trustanchor.record import Record
@@ -232,6 +234,42 @@ def record_of(content: bytes) -> Record:
     )
 
 
+def check_base(current: bytes, name: str) -> None:
+    """Refuse a base nobody signed: a signer is shown only what differs from it.
+
+    Every state is signed by the authority it names (SPEC.md U10, U11). Signatures of signers it
+    has replaced are not judged, because their keys are not in it.
+    """
+    source = BytesSource(current)
+    try:
+        message = authority.opened(source)
+        first: Any = prefix.Prefix(source)
+        own = authority.authority_at(source, first.authority)
+        own.check(authority.authority_at(source, first.backup))
+        kids = [kid for kid, _, _ in own.members()]
+        message.signatures = [one for one in message.signatures if one.kid in kids]
+        for _ in authority.verifying(message, (own,)):
+            pass
+    except TrustError as error:
+        raise HostError(
+            f"{name}: the bundle it replaces is not signed by the signers it names "
+            f"({error.code}). Build the draft again, on the bundle the devices have.",
+            "bundle.base_unsigned",
+        ) from None
+
+
+def compare_base(draft: Draft, known: bytes, name: str) -> None:
+    """Refuse a draft that replaces another state than the one its signer knows."""
+    base = hashlib.sha256(payload_of(draft.current)).hexdigest() if draft.current else "nothing"
+    wanted = hashlib.sha256(payload_of(known)).hexdigest()
+    if base != wanted:
+        raise HostError(
+            f"The draft replaces {base}, and {name} is {wanted}. Build the draft again, on the "
+            "bundle the devices have.",
+            "bundle.base_other",
+        )
+
+
 def links_in(content: bytes) -> list[bytes]:
     """The link messages that follow the state in a bundle file."""
     source = BytesSource(content)
@@ -334,6 +372,8 @@ def load(path: Path) -> Draft:
             f"{path}: not a draft; `trustanchor bundle build` makes one.", "bundle.draft"
         ) from None
     draft = Draft(parts[0], parts[1] if len(parts) > 1 else None, current, links)
+    if current:
+        check_base(current, str(path))
     check_payload(draft.state.kind, draft.state.payload)
     # A signer is shown the state. A link that says anything else would hand the right to sign to
     # whoever had the draft before, and the signatures would be out.
