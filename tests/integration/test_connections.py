@@ -309,6 +309,12 @@ def rows() -> Iterator[Row]:
     # There the tap is blind, and mbedTLS takes no message that is not in one record.
     yield Row("18 KB of certificates", "18 KB 1.3", "tls.failed")
     yield Row("a port nobody listens on", "nobody", "net.unreachable")
+    for how in ("blocking", "wrapped"):
+        # A host of 256 characters ended the MicroPython interpreter, and every row after it.
+        for what, host in (("too long", "x" * 256), ("not ASCII", "b\xfccher.example")):
+            bad = {"how": how, "host": host}
+            yield Row(f"{how}: a host that is {what}", "primary 1.2", "name.reference", bad)
+    yield Row("wrapped: a trailing dot", "primary 1.3", "ok", {"how": "wrapped", "host": "a.b."})
     yield Row("a name nobody has", "primary 1.2", "net.dns", {"host": "no-such-host.invalid"})
 
 
