@@ -73,8 +73,9 @@ def accepting(record, loaded, source, at, device):
 def foresee(record, beginning, size: int, at, device) -> None:
     """Refuse by its first bytes a bundle that accept() would refuse: U2 and U4 to U7.
 
-    For carriers, before the first write to flash: beginning is what has come (512 bytes will do),
-    size what the whole will have. Nothing is verified: what passes may still be anything.
+    For carriers, before the first write to flash: beginning is what has come, size what the whole
+    will have. 512 bytes will do for an audience of up to ten names, 3,072 for any; with fewer a
+    good bundle may be cbor.truncated. Nothing is verified: what passes may still be anything.
     """
     from .cbor import BytesSource
     from .prefix import Prefix
