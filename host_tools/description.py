@@ -36,7 +36,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from host_tools import cmd_pin, inputs, signers
+from host_tools import cmd_pin, hss_keys, inputs, signers
 from host_tools.bundle_encode import Authority, Description, Key, Probe
 from host_tools.errors import HostError
 from host_tools.output import printable
@@ -227,8 +227,17 @@ def _authority(top: _Table, name: str) -> Authority:
 
 def _group(table: _Table) -> tuple[int, list[Key]]:
     names = table.texts("keys")
-    keys = [Key(*signers.public_record(str(table.file(name)))) for name in names]
+    keys = [_authority_key(table, name) for name in names]
     return table.take("threshold", int, len(keys)), keys
+
+
+def _authority_key(table: _Table, name: str) -> Key:
+    path = table.file(name)
+    content = _content(path)
+    # Of several keys the first would be taken and the others lost.
+    if not hss_keys.is_holder_file(content) and len(inputs.pem_blocks(content, str(path))) > 1:
+        raise table.refuse(f"{printable(name)} holds several keys; a name here is one key.")
+    return Key(*signers.public_record(str(path)))
 
 
 def _probe(table: _Table) -> Probe:

@@ -283,6 +283,16 @@ def test_a_mistake_in_the_description_is_named(
     assert not Path("1.draft").exists()
 
 
+def test_a_file_of_two_public_keys_is_no_authority_key(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("1.toml").write_text(FIRST)
+    both = Path("alice.pub").read_bytes() + Path("bob.pub").read_bytes()
+    Path("alice.pub").write_bytes(both)
+    assert bundle("build", "1.toml", "--first") == 1
+    assert "alice.pub holds several keys" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
