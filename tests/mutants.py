@@ -143,6 +143,9 @@ MUTANTS = (
            'found.san = _non_empty(reader, "cert.san")\n'
            "        if len(found.subject) == _EMPTY and not critical:\n"
            '            raise MalformedError("cert.criticality", number)', "certificate"),
+    Mutant("critical policies are not read", "x509.py",
+           "if not critical:\n            return True\n        if number == _INHIBIT",
+           "return True\n        if number == _INHIBIT", "certificate"),
     Mutant("an extension may stand twice", "x509.py",
            "if oid in seen:", "if False:", "certificate"),
     Mutant("the signed algorithm may be another than the one outside", "x509.py",
@@ -307,7 +310,9 @@ MUTANTS = (
            "def end_all",
            "ratchet local"),
     Mutant("a sighting begins a hold-down that was over anew", "ratchet.py",
-           "    _end_of(local, pin_set, unix_s, uptime_s)\n    _pause(", "    _pause(", "ratchet"),
+           "    if local.hold_downs:\n        end_all(local", "    if False:\n        end_all(local", "ratchet"),
+    Mutant("a hold-down is inherited by pins that came later", "ratchet.py",
+           "pins = pin_set.pins[: index + 1]", "pins = pin_set.pins[index : index + 1]", "ratchet"),
     Mutant("a hold-down has no maximum", "ratchet.py",
            "if quiet < pin_set.hold_s and whole < pin_set.hold_max_s:",
            "if quiet < pin_set.hold_s:", "ratchet"),

@@ -41,6 +41,7 @@ _AKI = const(35)
 _POLICY_CONSTRAINTS = const(36)
 _EKU = const(37)
 _INHIBIT_ANY_POLICY = const(54)
+_QUALIFIER = b"\x2b\x06\x01\x05\x05\x07\x02"  # id-qt: 1 is a CPS pointer, 2 a user notice
 
 
 def parse(found, der: "bytes | bytearray | memoryview") -> None:
@@ -167,10 +168,39 @@ def _parse_extension(found, number: int, critical: bool, value: memoryview) -> b
         return False
     else:
         # Without policyConstraints explicit_policy never reaches 0, and then policies refuse
-        # nothing (RFC 5280 section 6.1.5): a critical one is honoured by accepting any.
-        return number in (_POLICIES, _POLICY_MAPPINGS, _INHIBIT_ANY_POLICY)
+        # nothing (RFC 5280 section 6.1.5): a critical one is honoured by accepting any, once it
+        # is understood (section 4.2).
+        if number not in (_POLICIES, _POLICY_MAPPINGS, _INHIBIT_ANY_POLICY):
+            return False
+        if not critical:
+            return True
+        if number == _INHIBIT_ANY_POLICY:
+            reader.unsigned()
+        elif not _policies(reader, number == _POLICY_MAPPINGS):
+            return False
     reader.finish()
     return True
+
+
+def _policies(reader: "Reader", are_mappings: bool) -> bool:
+    """Read policies or pairs of them; return whether RFC 5280 has every qualifier (4.2.1.4)."""
+    entries = Reader(_non_empty(reader, "der.length")).enter(SEQUENCE)
+    known = True
+    while entries.more():
+        entry = entries.enter(SEQUENCE)
+        entry.oid()
+        if are_mappings:
+            entry.oid()
+        elif entry.more():
+            qualifiers = Reader(_non_empty(entry, "der.length")).enter(SEQUENCE)
+            while qualifiers.more():
+                qualifier = qualifiers.enter(SEQUENCE)
+                oid = bytes(qualifier.oid())
+                qualifier.any()
+                qualifier.finish()
+                known = known and oid[:-1] == _QUALIFIER and oid[-1] in (1, 2)
+        entry.finish()
+    return known
 
 
 def _non_empty(reader: "Reader", code: str) -> memoryview:

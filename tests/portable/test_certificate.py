@@ -226,9 +226,38 @@ def test_known_extensions_may_be_critical():
         extension(KEY_USAGE, b"\x03\x02\x07\x80", CRITICAL),
         extension(EKU, tlv(0x30, tlv(0x06, SERVER)), CRITICAL),
         extension(BASIC, b"\x30\x00", CRITICAL),
-        extension(POLICIES, b"\x30\x00", CRITICAL),
+        extension(POLICIES, b"\x30\x06\x30\x04\x06\x02\x2a\x03", CRITICAL),
     )
     equal(leaf.unknown_critical, None)
+
+
+def test_critical_policies_are_understood_or_refused():
+    """RFC 5280 sections 4.2 and 4.2.1.4; what is not critical is nobody's business."""
+    policy = b"\x06\x02\x2a\x03"
+
+    def qualified(last, value=b"\x16\x01a"):
+        qualifier = b"\x06\x08\x2b\x06\x01\x05\x05\x07\x02" + bytes((last,))
+        return tlv(0x30, tlv(0x30, policy, tlv(0x30, tlv(0x30, qualifier, value))))
+
+    for number, value in (
+        (POLICIES, qualified(1)),
+        (POLICIES, qualified(2, b"\x30\x00")),
+        (33, tlv(0x30, tlv(0x30, policy, policy))),
+        (54, b"\x02\x01\x00"),
+    ):
+        equal(parse_with(extension(number, value, CRITICAL)).unknown_critical, None, number)
+    unknown = extension(POLICIES, qualified(3), CRITICAL)
+    equal(parse_with(unknown).unknown_critical, b"\x55\x1d\x20")
+    for number, value, reason in (
+        (POLICIES, b"\x30\x00", "der.length"),
+        (POLICIES, tlv(0x30, tlv(0x30, policy, b"\x30\x00")), "der.length"),
+        (POLICIES, b"\x04\x00", "der.tag"),
+        (POLICIES, qualified(1) + b"\x05\x00", "der.trailing"),
+        (33, tlv(0x30, tlv(0x30, policy)), "der.truncated"),
+        (54, b"\x02\x01\xff", "der.integer"),
+    ):
+        refused_with(reason, extension(number, value, CRITICAL))
+        equal(parse_with(extension(number, value)).unknown_critical, None, number)
 
 
 def test_key_identifiers_are_never_critical():
