@@ -12,7 +12,7 @@ Depends on: compat, kinds, learning, limits, local, retired.
 Heap: 2 KB from a .mpy file.
 """
 
-from .compat import const
+from .compat import const, sha256
 from .kinds import RATCHET_NEVER, RATCHET_ORDERED
 from .learning import retire
 from .limits import HOLD_DOWNS
@@ -36,11 +36,13 @@ def sighted(local, state, seen, unix_s, uptime_s, in_trial) -> None:
             local.held = union(local.held, _before(local, pin_set, index))
         return
     # First what was over before this sighting: it must not begin anew because nobody had looked.
-    _end_of(local, pin_set, unix_s, uptime_s)
+    # Of all sets: what no longer holds anything back must not take the room of a new hold-down.
+    if local.hold_downs:
+        end_all(local, state, unix_s, uptime_s)
     _pause(local, pin_set, index, unix_s, uptime_s)
     before = _before(local, pin_set, index)
     if before and (
-        pin_set.hold_s == 0 or not _hold(local, retired_entry(name, spki_sha256), unix_s, uptime_s)
+        pin_set.hold_s == 0 or not _hold(local, _hold_entry(pin_set, index), unix_s, uptime_s)
     ):
         retire(local, before)
 
@@ -50,8 +52,8 @@ def end_all(local, state, unix_s, uptime_s) -> None:
     listed = set()
     for pin_set in state.pin_sets:
         _end_of(local, pin_set, unix_s, uptime_s)
-        listed |= {retired_entry(pin_set.name, pin.spki_sha256) for pin in pin_set.pins}
-    # A hold-down of a pin the state no longer lists holds nothing back.
+        listed |= {_hold_entry(pin_set, index) for index in range(len(pin_set.pins))}
+    # A hold-down of a pin the state lists no longer, or behind other pins, holds nothing back.
     local.hold_downs = [hold for hold in local.hold_downs if hold[0] in listed]
 
 
@@ -70,6 +72,16 @@ def _before(local, pin_set, index) -> list:
     return [entry for entry in entries if entry not in local.retired]
 
 
+def _hold_entry(pin_set, index) -> bytes:
+    """Return what a hold-down is known by: its pin and every pin before it, in order.
+
+    A pin that was put before it since is not what it stands for: such a state ends it.
+    """
+    pins = pin_set.pins[: index + 1]
+    entries = [retired_entry(pin_set.name, pin.spki_sha256) for pin in pins]
+    return sha256(b"ta-hold-1", *entries)[:16]
+
+
 def _hold(local, entry, unix_s, uptime_s) -> bool:
     """Begin a hold-down unless one runs; False: there is no room, so it ends at once."""
     for hold in local.hold_downs:
@@ -83,8 +95,10 @@ def _hold(local, entry, unix_s, uptime_s) -> bool:
 
 def _pause(local, pin_set, index, unix_s, uptime_s) -> None:
     """A sighting of a pin pauses the hold-downs that later pins of its set began."""
-    for pin in pin_set.pins[index + 1 :]:
-        entry = retired_entry(pin_set.name, pin.spki_sha256)
+    if not local.hold_downs:
+        return
+    for later in range(index + 1, len(pin_set.pins)):
+        entry = _hold_entry(pin_set, later)
         for hold in local.hold_downs:
             if hold[0] == entry:
                 hold[3] = unix_s
@@ -96,12 +110,12 @@ def _end_of(local, pin_set, unix_s, uptime_s) -> None:
     if not local.hold_downs:
         return
     for index, pin in enumerate(pin_set.pins):
-        entry = retired_entry(pin_set.name, pin.spki_sha256)
+        entry = _hold_entry(pin_set, index)
         for hold in list(local.hold_downs):
             if hold[0] != entry:
                 continue
             before = _before(local, pin_set, index)
-            if before and entry not in local.retired:
+            if before and not local.is_retired(pin_set.name, pin.spki_sha256):
                 quiet = _elapsed(hold[3], hold[4], unix_s, uptime_s)
                 whole = _elapsed(hold[1], hold[2], unix_s, uptime_s)
                 if quiet < pin_set.hold_s and whole < pin_set.hold_max_s:

@@ -191,6 +191,43 @@ def test_a_hold_down_waits_for_its_seconds():
     equal(learning.holds_of(case.local), ())
 
 
+def _moved_on(new_pins):
+    """A hold-down of the backup `two` behind `one`, then a state with other pins; a day later."""
+    case = Case(hold_s=100, hold_max_s=1000)
+    case.sees("two")
+    case.state = TrustState(
+        pin_sets=(
+            PinSet(
+                "pins",
+                [Pin(key(name), is_backup=name == "two") for name in new_pins],
+                hold_s=100,
+                hold_max_s=1000,
+            ),
+        )
+    )
+    case.restarts()
+    case.passes(101)
+    learning.end_holds(case.local, case.state, case.unix_s, case.up_s)
+    equal(learning.holds_of(case.local), ())
+    return case.local
+
+
+def test_a_hold_down_retires_no_pin_that_came_after_it_began():
+    equal(_moved_on(("new", "two", "three")).retired, ())
+    equal(_moved_on(("new", "one", "two")).retired, ())
+
+
+def test_hold_downs_of_states_that_are_gone_take_no_room():
+    case = Case(hold_s=100, hold_max_s=1000)
+    case.local.hold_downs = [[bytes((n,)) * 16, 0, 0, 0, 0] for n in range(HOLD_DOWNS)]
+    case.sees("two")
+    equal((case.alive(), len(learning.holds_of(case.local))), (["one", "two", "three"], 1))
+
+
+def test_a_hold_down_goes_on_over_a_state_with_the_same_pins_before_it():
+    equal(_moved_on(("one", "two", "new")).retired, (retired_entry("pins", key("one")),))
+
+
 def test_a_hold_down_ends_without_another_sighting():
     case = Case(hold_s=100, hold_max_s=1000)
     case.sees("two")
