@@ -132,8 +132,8 @@ def judged_at(tls):
 
 def test_a_chain_is_judged_by_the_clock_of_its_store():
     store = Store(literal(PINS))
-    store.clock = Store.clock()
-    store.clock.now = lambda: (1, 2)
+    store.clock = Store.clock()  # type: ignore[assignment]
+    store.clock.now = lambda: (1, 2)  # type: ignore[assignment]
     equal(judged_at(client.Context(store=store)), (1, 2))
     equal(judged_at(client.Context(store=store, clock=lambda: (3, 1))), (3, 1))
     known = judged_at(client.Context(pins=PINS))
