@@ -148,6 +148,8 @@ MUTANTS = (
     Mutant("critical policies are not read", "x509.py",
            "if not critical:\n            return True\n        if number == _INHIBIT",
            "return True\n        if number == _INHIBIT", "certificate"),
+    Mutant("a coordinate may reach the prime", "ecdsa.py",
+           "if x >= p or y >= p or (", "if (", "ecdsa"),
     Mutant("an extension may stand twice", "x509.py",
            "if oid in seen:", "if False:", "certificate"),
     Mutant("the signed algorithm may be another than the one outside", "x509.py",

@@ -77,6 +77,15 @@ def test_points_must_be_on_the_curve():
             check.refuses("sig.key_malformed", ecdsa.point_of, on, wrong)
 
 
+def test_coordinates_are_below_the_prime():
+    """P-521 has room for them in its 66 bytes, and the curve's equation does not notice."""
+    on = ecdsa.curve(521)
+    x, y = on.base
+    for more_x, more_y in ((on.p, 0), (0, on.p)):
+        encoded = b"\x04" + (x + more_x).to_bytes(66, "big") + (y + more_y).to_bytes(66, "big")
+        check.refuses("sig.key_malformed", ecdsa.point_of, on, encoded)
+
+
 def test_signatures_are_der_or_nothing():
     check.equal(_signatures_ecdsa.numbers_of(bytes.fromhex("3006020101020102")), (1, 2))
     for wrong in (
