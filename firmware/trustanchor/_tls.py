@@ -129,7 +129,23 @@ class SSLSocket:
         return line
 
     def write(self, data, size=None):
-        return self._attempt(self._object.write, data if size is None else data[:size])
+        """Return how much TLS has taken. The last record of it may still have to leave: every
+        later call sends on, and write(b"") is None until all of it is gone.
+        """
+        data = memoryview(data)
+        if size is not None:
+            data = data[:size]
+        done = 0
+        while True:
+            count = self._attempt(self._object.write, data[done : done + _RECORD_BYTES], True)
+            if count is None:
+                return done or None
+            if not count:
+                return done
+            done += count
+            if done == len(data):
+                self._flush()
+                return done
 
     def setblocking(self, flag):
         self._stream.setblocking(flag)
@@ -141,29 +157,43 @@ class SSLSocket:
         return self._object.cipher()[:2]
 
     def close(self):
+        try:
+            if self._is_finished:
+                self._flush()
+        except OSError:
+            self._unsent = b""  # nobody is there to take it
         self._stream.ioctl(4, 0)
 
-    def _attempt(self, operation, argument):
-        """Repeat operation, moving bytes, until it is done (its result) or would block (None)."""
+    def _attempt(self, operation, argument, is_write=False):
+        """Repeat operation, moving bytes, until it is done (its result) or would block (None).
+
+        What an operation has done is never taken back because our own output does not leave:
+        the output waits for the next call. A write begins when all before it has left, so no
+        more than a record waits.
+        """
         while True:
+            is_flushed = not self._is_finished or self._flush()
+            if is_write and not is_flushed:
+                return None
             try:
                 if not self._is_complete:
                     self._object.do_handshake()
                     self._is_complete = True
-                result = operation(argument)
+                if self._is_finished:
+                    return operation(argument) if argument else 0
             except ssl.SSLWantReadError:
-                result = None
+                pass
             except ssl.SSLZeroReturnError:
                 return b""
             except ssl.SSLError as error:
                 self._flush()  # the alert
                 raise OSError(_number(error), str(error))
             self._show()
-            if not self._flush():
+            if not self._flush() and not self._is_finished:
                 return None
-            self._is_finished = self._is_complete
-            if result is not None:
-                return result
+            if self._is_complete and not self._is_finished:
+                self._is_finished = True
+                continue
             buffer = bytearray(_CHUNK)
             count = self._stream.readinto(buffer)
             if count is None:
@@ -254,6 +284,8 @@ class Stream:
                 await asyncio.sleep(_POLL_S)
             else:
                 self._out = self._out[count:]
+        while self.s.write(b"") is None:  # what TLS has taken has left too
+            await asyncio.sleep(_POLL_S)
 
     def close(self):
         self.s.close()
