@@ -171,6 +171,7 @@ RULES: dict[str, tuple[str, str]] = {
     "no_ku": (WE_ACCEPT, "RFC 5280 6.1.4 (n): keyCertSign is wanted if the extension is there"),
     "bc_not_critical": (WE_ACCEPT, "honoured either way, NIST PKITS 4.6.4"),
     "san_critical": (WE_ACCEPT, "RFC 5280 4.2.1.6: a SHOULD for issuers"),
+    "empty_subject": (WE_ACCEPT, "RFC 5280 4.2.1.6: a critical SAN is a rule for issuers"),
     "nc_permits_name": (WE_ACCEPT, "they do not process directoryName constraints, we do"),
     "weak_key": (THEY_ACCEPT, "an end entity's RSA key below 2048 bits, which they let pass"),
     "nc_excludes_name": (WE_ACCEPT, "the same, and they do not try the cross-sign after it"),
