@@ -183,6 +183,14 @@ def test_what_it_refuses_has_a_code():
             equal(tap._sock.written, b"")
 
 
+def test_no_other_record_stands_in_place_of_the_server_hello():
+    for kind in (20, 23):
+        tap = tap_after(record(b"\1", kind) + FLIGHT)
+        equal((tap.code, tap.detail), ("tls.malformed", "record type"))
+        equal(tap.chain, None)
+    equal(tap_after(FLIGHT).code, None)
+
+
 def test_a_chain_of_the_greatest_size_is_waited_for():
     tap = tap_after(record(message(2, HELLO)) + record(b"\x0b" + CHAIN_BYTES.to_bytes(3, "big")))
     equal((tap.code, tap.chain), (None, None))
