@@ -209,3 +209,8 @@ def test_the_base_is_the_bundle_the_signer_names(
     base = hashlib.sha256(draft.payload_of(Path("1.bundle").read_bytes())).hexdigest()
     assert len(said) == 1
     assert base in said[0]
+
+
+def test_another_order_is_a_difference() -> None:
+    assert describe.changes({"a": 1, "b": 2}, {"b": 2, "a": 1}) != []
+    assert describe.changes({"a": 1, "b": 2}, {"a": 1, "b": 2}) == []
