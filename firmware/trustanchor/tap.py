@@ -199,7 +199,11 @@ class Tap(io.IOBase):
         self._slot = slot
 
     def drop(self):
-        """Close the socket under TLS: the next read or write raises OSError(ECONNABORTED)."""
+        """Close the socket under TLS.
+
+        The next write raises OSError(ECONNABORTED), and so does a read as soon as what TLS has
+        decrypted already is used up.
+        """
         self.phase = _REFUSED
         self.readinto = self.write = _aborted  # type: ignore[method-assign]
         self.ioctl(_IOCTL_CLOSE, 0)
