@@ -11,7 +11,7 @@ help:  ## this list
 
 .PHONY: setup
 setup:  ## virtual environment, pinned dependencies and MicroPython, all inside this folder
-	@$(PYTHON) host_tools/bootstrap.py
+	@$(PYTHON) host_tools/build/bootstrap.py
 
 .PHONY: demo
 demo: setup  ## the main job, live: a simulated board, real TLS servers, one table of verdicts
@@ -30,7 +30,7 @@ lint: setup  ## ruff and mypy, the device package against the MicroPython stubs
 format: setup  ## rewrite the sources in the project's format, and firmware/package.json
 	@.venv/bin/ruff format -q .
 	@.venv/bin/ruff check -q --fix .
-	@$(PY) -m host_tools.package_json
+	@$(PY) -m host_tools.build.package_json
 
 .PHONY: fixtures
 fixtures: setup  ## certificates, keys and bundles the tests read, made afresh each day
@@ -86,7 +86,7 @@ size: setup  ## heap of imports, smallest heaps of a pinned connect, bytes of ev
 
 .PHONY: romfs
 romfs: setup  ## [ARCH=xtensawin] the package as a ROMFS image, for `mpremote romfs deploy`
-	@$(PY) -m host_tools.sim_rom $(or $(ARCH),xtensawin)
+	@$(PY) -m host_tools.build.rom $(or $(ARCH),xtensawin)
 
 .PHONY: clean
 clean:  ## remove everything the other targets made

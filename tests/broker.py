@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from host_tools.distribution import Distribution, FetchError, own_suite
-from host_tools.runtime import BUILD
+from host_tools.build.distribution import Distribution, FetchError, own_suite
+from host_tools.build.runtime import BUILD
 
 _PROGRAM = "usr/sbin/mosquitto"
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"

@@ -25,7 +25,7 @@ class Clock:
 
 def main(folder, name):
     from trustanchor.errors import TrustError
-    from trustanchor.store import Store
+    from trustanchor.store.trust_store import Store
 
     store = Store(Clock, folder + "/trust", None)
     install = store.install

@@ -14,7 +14,7 @@ sys.path.insert(0, sys.argv[1])
 
 
 def source_of(path):
-    from trustanchor.cbor import FileSource
+    from trustanchor.encoding.cbor import FileSource
 
     return FileSource(open(path, "rb"), os.stat(path)[6])
 
@@ -25,10 +25,11 @@ class Device:
 
 
 def main(folder, name):
-    from trustanchor import packing, update
     from trustanchor.errors import TrustError
     from trustanchor.limits import BUILD_AT
-    from trustanchor.prefix import Prefix
+    from trustanchor.state import packing
+    from trustanchor.update import acceptance
+    from trustanchor.update.prefix import Prefix
 
     position = None
     loaded: tuple = ()
@@ -41,7 +42,7 @@ def main(folder, name):
         loaded = (current,)
     source = source_of(folder + "/" + name)
     try:
-        new, _ = update.accept(position, loaded, source, (BUILD_AT, 0), Device)
+        new, _ = acceptance.accept(position, loaded, source, (BUILD_AT, 0), Device)
     except TrustError as refusal:
         print("refused", refusal.code)
     else:

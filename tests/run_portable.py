@@ -16,7 +16,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from host_tools import deploy, runtime
+from host_tools.build import deploy, runtime
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent

@@ -9,8 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from host_tools.distribution import Distribution, FetchError, own_suite
-from host_tools.runtime import BUILD
+from host_tools.build.distribution import Distribution, FetchError, own_suite
+from host_tools.build.runtime import BUILD
 
 _LIBRARIES = ("usr/lib/softhsm/libsofthsm2.so", "usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
 _TOOL = "usr/bin/softhsm2-util"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rewrite the table of error codes in firmware/SPEC.md from host_tools/reasons.py.
+"""Rewrite the table of error codes in firmware/SPEC.md from host_tools/cli/reasons.py.
 
     python -m tests.spec_codes
 
@@ -8,7 +8,7 @@ tests/host/test_spec.py fails while the two differ.
 
 from pathlib import Path
 
-from host_tools.reasons import REASONS
+from host_tools.cli.reasons import REASONS
 
 SPEC = Path(__file__).resolve().parent.parent / "firmware" / "SPEC.md"
 BEGIN = "<!-- error codes: begin (python -m tests.spec_codes) -->\n"

@@ -12,7 +12,7 @@ from typing import Any
 
 import cbor2
 
-from host_tools.bundle_encode import (
+from host_tools.signing.bundle_encode import (
     Authority,
     Description,
     KeySigner,
@@ -22,7 +22,7 @@ from host_tools.bundle_encode import (
 )
 from tests.certs import pki
 from trustanchor.kinds import MODE_KEY
-from trustanchor.state import Pin, PinSet, Service
+from trustanchor.state.model import Pin, PinSet, Service
 
 ISSUED_AT = 1793491200  # 2026-11-01
 _NAMES = ("unsigned", "negative", "bytes", "text", "array", "map", "tag", "true")

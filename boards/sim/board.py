@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the simulated board runs: mount the flash, put the shims in place, run what is asked.
 
-Started by host_tools/sim.py with the numbers of open files: commands in, messages out, flash
+Started by host_tools/sim/board.py with the numbers of open files: commands in, messages out, flash
 image, ROM image or -1.
 The supervisor speaks the REPL; this side only runs code, so that the protocol takes none of the
 board's heap.

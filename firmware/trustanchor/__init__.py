@@ -10,31 +10,31 @@ Names are loaded on first use, so that `import trustanchor` costs next to nothin
 
 __version__ = "0.1.0"
 
+# What applications import, and where it is. None: the module of that name.
 _HOME = {
-    "Context": "client",
-    "connect": "shortcuts",
-    "open_connection": "shortcuts",
+    "Context": "tls.client",
     "Refused": "errors",
+    "Store": "store.trust_store",
     "TrustError": "errors",
-    "drop_connections": "client",
-    "judge": "policy",
+    "UpdateError": "errors",
+    "clock": None,
+    "connect": "tls.shortcuts",
+    "drop_connections": "tls.client",
+    "judge": "verdict.policy",
+    "open_connection": "tls.shortcuts",
 }
 
 
 def __getattr__(name):
-    if name not in _HOME:
-        # MicroPython asks here before it looks for a module: `from . import signatures`.
-        try:
-            __import__(__name__ + "." + name)
-            return globals()[name]
-        except ImportError:
-            raise AttributeError(name)
+    home = _HOME.get(name, "")
+    if home == "":
+        raise AttributeError(name)
     from .compat import collect_every
 
     before = collect_every()
     try:
         # globals() and not None: CPython resolves the relative import through it.
-        module = __import__(_HOME[name], globals(), None, (name,), 1)
+        module = __import__(home or name, globals(), None, (name,), 1)
     finally:
         collect_every(before)
-    return getattr(module, name)
+    return getattr(module, name) if home else module

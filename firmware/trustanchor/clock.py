@@ -6,9 +6,10 @@
     clock.set(unix_s, verified=True)    # over an accepted connection, or on the cable
 
 Seconds count from 1970 here, whatever the port counts from. What the reading is worth against
-floor and bound is decided in one place, judge(); what lifts those is in local.py and update.py.
+floor and bound is decided in one place, judge(); what lifts those is in local.py and in
+acceptance.py.
 
-Depends on: compat, limits, state.
+Depends on: compat, limits.
 Heap: about 1 KB from a .mpy file.
 """
 

@@ -57,14 +57,15 @@ def sha256(*parts: "bytes | bytearray | memoryview") -> bytes:
 def forget(*names: str) -> None:
     """Let the heap have the code of these modules back, until somebody imports them again.
 
-    For work in phases that a small heap does not hold together. CPython has the room, and its
-    classes would no longer be equal to themselves.
+    For work in phases that a small heap does not hold together. A module is named without its
+    folder: no two of the package have one name. CPython has the room, and its classes would no
+    longer be equal to themselves.
     """
     if IS_MICROPYTHON:
-        for name in names:
-            name = "trustanchor." + name
-            if name in sys.modules and not hasattr(sys.modules[name], "_STAYS"):
-                _forget(name)
+        for path in tuple(sys.modules):
+            name = path[path.rfind(".") + 1 :]
+            if name in names and path.startswith("trustanchor.") and _may_go(path):
+                _forget(path)
         tidy()
 
 
@@ -80,19 +81,25 @@ def recover() -> None:
 
 
 def _forgets_one() -> bool:
-    for name in sys.modules:
-        if name.startswith("trustanchor.") and not hasattr(sys.modules[name], "_STAYS"):
-            _forget(name)
+    for path in sys.modules:
+        if path.startswith("trustanchor.") and _may_go(path):
+            _forget(path)
             return True
     return False
 
 
-def _forget(name) -> None:
-    module = sys.modules.pop(name)
-    package = sys.modules["trustanchor"]
-    for attribute in package.__dict__:
-        if getattr(package, attribute) is module:
-            delattr(package, attribute)  # the package holds a module too, by name
+def _may_go(path) -> bool:
+    # A folder holds the modules in it by name, and those may have to stay.
+    module = sys.modules[path]
+    return not hasattr(module, "_STAYS") and not hasattr(module, "__path__")
+
+
+def _forget(path) -> None:
+    module = sys.modules.pop(path)
+    folder = sys.modules[path[: path.rfind(".")]]
+    for attribute in folder.__dict__:
+        if getattr(folder, attribute) is module:
+            delattr(folder, attribute)  # the folder holds a module too, by name
             break
 
 

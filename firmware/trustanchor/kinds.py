@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Numbers that stand for a kind of thing: tags, bits, modes, events.
 
-Like those of limits.py they are in the compiled code as numbers (host_tools/fold.py), and no
+Like those of limits.py they are in the compiled code as numbers (host_tools/build/fold.py), and no
 module of ours loads this one on a board; an application may.
 
 Depends on: nothing.
@@ -30,6 +30,9 @@ KU_KEY_CERT_SIGN = 1 << 5
 ES256 = -7
 PS256 = -37
 HSS_LMS = -46
+
+# Points of a comb of crypto/ecdsa.py: of the indices in its steps, those below are G's.
+COMB_POINTS = 16
 
 # Types of message; prefix.TYPES has the words that content type and external_aad are made of.
 STATE = 0

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
 LOG = ROOT / "build" / "setup.log"
@@ -28,7 +28,7 @@ def main() -> int:
         _check_python()
         _make_environment()
         return subprocess.run(
-            [str(VENV / "bin" / "python"), "-m", "host_tools.runtime"], cwd=ROOT
+            [str(VENV / "bin" / "python"), "-m", "host_tools.build.runtime"], cwd=ROOT
         ).returncode
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)

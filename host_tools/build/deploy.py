@@ -26,11 +26,11 @@ from typing import Any, cast
 from mpremote.transport import TransportError, TransportExecError, listdir_result
 from mpremote.transport_serial import SerialTransport
 
-from host_tools import fold, shorten
-from host_tools.errors import HostError
-from host_tools.output import printable
+from host_tools.build import fold, shorten
+from host_tools.cli.errors import HostError
+from host_tools.cli.output import printable
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "firmware" / "trustanchor"
 _BUILD = ROOT / "build" / "mpy"
 ON_BOARD = "/lib/trustanchor"
@@ -266,6 +266,17 @@ class Board:
             and transport.fs_hashfile(path, "sha256") == sha256(content).digest()
         )
 
+    def files_below(self, folder: str) -> list[str]:
+        """Every file in a folder of the board and in the folders of that folder."""
+        found = []
+        for entry in self.transport.fs_listdir(folder):
+            path = f"{folder}/{entry.name}"
+            if entry.st_mode & _DIRECTORY:
+                found += self.files_below(path)
+            else:
+                found.append(path)
+        return found
+
     def make_folder(self, path: str) -> None:
         parts = path.strip("/").split("/")
         for count in range(1, len(parts) + 1):
@@ -287,15 +298,15 @@ def package_folder(form: str, architecture: str | None, tests: Path | None = Non
         return PACKAGE
     name = architecture or "any"
     folder = _BUILD / (f"{name}-{tests.name}" if tests else name) / PACKAGE.name
-    folder.mkdir(parents=True, exist_ok=True)
     sources = {
-        source.stem: source
-        for source in PACKAGE.glob("*.py")
-        if source.stem not in CPYTHON_ONLY
-        and (architecture or _VIPER not in source.read_text(encoding="utf-8"))
+        name: PACKAGE / f"{name}.py"
+        for name in package_modules()
+        if architecture or _VIPER not in (PACKAGE / f"{name}.py").read_text(encoding="utf-8")
     }
-    for stale in folder.glob("*.mpy"):
-        if stale.stem not in sources:
+    for name in sources:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    for stale in folder.rglob("*.mpy"):
+        if stale.relative_to(folder).with_suffix("").as_posix() not in sources:
             stale.unlink(missing_ok=True)
     march = [f"-march={architecture}"] if architecture else []
     numbers = [sources.pop(name) for name in fold.MODULES]
@@ -312,20 +323,30 @@ def package_folder(form: str, architecture: str | None, tests: Path | None = Non
     for program in programs:
         spoken |= shorten.private_names(program.read_text(encoding="utf-8"))
     for name, text in texts.items():
-        text = shorten.shortened(fold.folded(text, constants), spoken, name in _FOR_APPLICATIONS)
+        is_public = name in _FOR_APPLICATIONS
+        text = shorten.shortened(fold.folded(text, constants), spoken, is_public)
         with tempfile.TemporaryDirectory() as scratch:
-            source = Path(scratch) / f"{name}.py"
+            source = Path(scratch) / f"{Path(name).name}.py"
             source.write_text(text, encoding="utf-8")
-            compile_newer(source, folder, *march, *MPY_OPTIONS)
+            compile_newer(source, (folder / name).parent, *march, *MPY_OPTIONS)
     return folder
+
+
+def package_modules() -> list[str]:
+    """The modules that go to a board, as paths in the package without `.py`: "crypto/rsa"."""
+    return sorted(
+        path.relative_to(PACKAGE).with_suffix("").as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if path.stem not in CPYTHON_ONLY
+    )
 
 
 # Modules whose functions applications call, perhaps with keywords.
 _FOR_APPLICATIONS = frozenset(
     {
-        "__init__", "agent", "anchors", "client", "clock", "derive", "dial", "errors", "handshake",
-        "literal", "local", "policy", "rules", "selftest", "shortcuts", "state", "store",
-        "streams",
+        "__init__", "clock", "errors", "state/anchors", "state/derive", "state/local",
+        "state/model", "state/rules", "store/trust_store", "tls/client", "tls/dial",
+        "tls/handshake", "tls/literal", "tls/shortcuts", "tls/streams", "verdict/policy",
     }
 )  # fmt: skip
 
@@ -367,16 +388,13 @@ def install(
     transport = board.transport
     folder = package_folder(form, board.architecture())
     package = {
-        f"{ON_BOARD}/{file.name}": file.read_bytes()
-        for file in sorted(folder.glob(f"*.{form}"))
+        f"{ON_BOARD}/{file.relative_to(folder).as_posix()}": file.read_bytes()
+        for file in sorted(folder.rglob(f"*.{form}"))
         if file.stem not in CPYTHON_ONLY
     }
-    board.make_folder(ON_BOARD)
-    removed = [
-        f"{ON_BOARD}/{entry.name}"
-        for entry in transport.fs_listdir(ON_BOARD)
-        if f"{ON_BOARD}/{entry.name}" not in package and not entry.st_mode & _DIRECTORY
-    ]
+    for place in sorted({path.rpartition("/")[0] for path in package}):
+        board.make_folder(place)
+    removed = [path for path in board.files_below(ON_BOARD) if path not in package]
     for path in removed:
         transport.fs_rmfile(path)
     wanted = {**package, **(extra or {})}

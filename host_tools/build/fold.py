@@ -54,7 +54,7 @@ def folded(source: str, constants: Constants) -> str:
     edits: list[tuple[ast.expr | ast.stmt, str]] = []
     own: set[ast.AST] = set()  # what binds the names that are folded
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
+        if isinstance(node, ast.ImportFrom) and node.level:
             gone = _gone(node, constants)
             for alias in gone:
                 if alias.asname or alias.name == "*":

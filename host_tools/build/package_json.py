@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`python -m host_tools.package_json`: write firmware/package.json from the directory listing.
+"""`python -m host_tools.build.package_json`: write firmware/package.json from the package.
 
 `make format` runs it. With --check nothing is written, and a file that differs is exit code 1. The
 urls are relative to package.json (mpremote 1.25 or newer resolves them), so that a clone, a mirror
@@ -12,16 +12,14 @@ import sys
 from pathlib import Path
 
 import trustanchor
-from host_tools.deploy import CPYTHON_ONLY
+from host_tools.build.deploy import package_modules
 
-FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
+FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 PACKAGE_JSON = FIRMWARE / "package.json"
 
 
 def content() -> str:
-    package = (FIRMWARE / "trustanchor").glob("*.py")
-    names = sorted(file.name for file in package if file.stem not in CPYTHON_ONLY)
-    paths = [f"trustanchor/{name}" for name in names]
+    paths = [f"trustanchor/{name}.py" for name in package_modules()]
     value = {
         "urls": [[path, path] for path in paths],
         "deps": [],

@@ -23,10 +23,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from host_tools.distribution import Distribution, FetchError, last_line
-from host_tools.errors import HostError
+from host_tools.build.distribution import Distribution, FetchError, last_line
+from host_tools.cli.errors import HostError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 OLDEST_VERSION = (1, 25, 0)
 
@@ -157,7 +157,7 @@ def _fetch(bits: int) -> None:
 
 
 def main() -> int:
-    """`python -m host_tools.runtime`: find or fetch both interpreters, say which."""
+    """`python -m host_tools.build.runtime`: find or fetch both interpreters, say which."""
     try:
         for bits in (64, 32):
             found = find(bits)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The `trustanchor` command: finds its subcommands, and turns every failure into one sentence.
 
-A subcommand is a file `cmd_<name>.py` in this folder with
+A subcommand is a file `<name>.py` in host_tools/commands with
 
     add_parser(subparsers) -> None    an argparse parser called <name>, with an example in its help
     run(arguments) -> int             0 done, 1 refused
@@ -20,19 +20,17 @@ import sys
 from types import ModuleType
 from typing import Any, NoReturn
 
-import host_tools
 import trustanchor
-from host_tools.errors import HostError
-from host_tools.output import print_json, printable
-from host_tools.reasons import explain
+from host_tools import commands
+from host_tools.cli.errors import HostError
+from host_tools.cli.output import print_json, printable
+from host_tools.cli.reasons import explain
 from trustanchor.errors import Refused, TrustError
 
 DONE = 0
 REFUSED = 1
 USAGE = 2
 _INTERRUPTED = 128 + signal.SIGINT
-
-_PREFIX = "cmd_"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -73,11 +71,9 @@ def _prepare_streams() -> None:
 
 
 def command_names() -> list[str]:
-    """Subcommands, found by listing this folder: `cmd_board_x.py` is `board-x`."""
-    found = (module.name for module in pkgutil.iter_modules(host_tools.__path__))
-    return sorted(
-        name.removeprefix(_PREFIX).replace("_", "-") for name in found if name.startswith(_PREFIX)
-    )
+    """Subcommands, found by listing host_tools/commands: `board_x.py` is `board-x`."""
+    found = (module.name for module in pkgutil.iter_modules(commands.__path__))
+    return sorted(name.replace("_", "-") for name in found)
 
 
 def _run(words: list[str]) -> int:
@@ -112,7 +108,7 @@ def _run(words: list[str]) -> int:
 
 
 def _load(name: str) -> ModuleType:
-    return importlib.import_module(f"host_tools.{_PREFIX}{name.replace('-', '_')}")
+    return importlib.import_module(f"host_tools.commands.{name.replace('-', '_')}")
 
 
 def _parsers(
@@ -142,7 +138,3 @@ def _refuse(code: str | None, message: str, as_json: bool) -> int:
         print_json({"error": {"code": code, "message": message}})
     print(f"trustanchor: {message}", file=sys.stderr)
     return REFUSED
-
-
-if __name__ == "__main__":
-    sys.exit(main())

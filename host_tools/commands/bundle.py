@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from host_tools import describe, description, draft, inputs, keyfiles, signers
-from host_tools.bundle_encode import Key, to_be_signed
-from host_tools.draft import Device, Draft
-from host_tools.errors import HostError
-from host_tools.output import console, print_json, progress_bar, verdict_text
-from host_tools.reasons import explain
+from host_tools.cli.errors import HostError
+from host_tools.cli.output import console, print_json, progress_bar, verdict_text
+from host_tools.cli.reasons import explain
+from host_tools.signing import describe, description, draft, inputs, keyfiles, signers
+from host_tools.signing.bundle_encode import Key, to_be_signed
+from host_tools.signing.draft import Device, Draft
 from trustanchor.errors import TrustError
 from trustanchor.kinds import ES256
 

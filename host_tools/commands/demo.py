@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from rich.status import Status
 from rich.text import Text
 
-from host_tools.output import console, print_json, table, verdict_text
+from host_tools.cli.output import console, print_json, table, verdict_text
 
 if TYPE_CHECKING:
-    from host_tools.demo import Row
+    from host_tools.demo.steps import Row
 
 _EXAMPLE = """\
 examples:
@@ -39,13 +39,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     # Imported here, because `trustanchor --help` must not wait for it.
-    from host_tools import demo, demo_story
+    from host_tools.demo import steps, story
 
     start = time.monotonic()
-    rows: list[demo.Row] = []
+    rows: list[steps.Row] = []
     with tempfile.TemporaryDirectory() as scratch, Status("", console=console(True)) as status:
         status.update("installing the device package with mpremote")
-        for row in itertools.chain(demo.tell(Path(scratch)), demo_story.tell(Path(scratch))):
+        for row in itertools.chain(steps.tell(Path(scratch)), story.tell(Path(scratch))):
             rows.append(row)
             status.update(f"{len(rows)}: {row.title}")
     seconds = time.monotonic() - start
@@ -76,7 +76,7 @@ def _print_json(rows: "list[Row]", seconds: float, is_good: bool) -> None:
 
 
 def _print_table(rows: "list[Row]", seconds: float, is_good: bool) -> None:
-    from host_tools.demo import HANDSHAKE_S, HEAP
+    from host_tools.demo.steps import HANDSHAKE_S, HEAP
 
     shown = table("", "what happens", "TLS", "the board says", "because", "seconds", "")
     chapter = None

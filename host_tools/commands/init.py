@@ -15,17 +15,19 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from host_tools import deploy, keyfiles, live
-from host_tools.errors import HostError
-from host_tools.output import print_json, printable
-from host_tools.reasons import explain
-from trustanchor import derive, names
+from host_tools.build import deploy
+from host_tools.cli.errors import HostError
+from host_tools.cli.output import print_json, printable
+from host_tools.cli.reasons import explain
+from host_tools.signing import keyfiles, live
 from trustanchor.compat import sha256
 from trustanchor.kinds import CLOCK_KNOWN
-from trustanchor.local import LocalState
-from trustanchor.policy import judge
-from trustanchor.rules import literal
-from trustanchor.state import Asked
+from trustanchor.state import derive
+from trustanchor.state.local import LocalState
+from trustanchor.state.model import Asked
+from trustanchor.state.rules import literal
+from trustanchor.verdict.policy import judge
+from trustanchor.x509 import names
 
 _EXAMPLE = """\
 examples:

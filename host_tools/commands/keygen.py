@@ -8,9 +8,9 @@ import cbor2
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from host_tools import hss_keys, keyfiles, signers
-from host_tools.errors import HostError
-from host_tools.output import console, print_json, progress_bar
+from host_tools.cli.errors import HostError
+from host_tools.cli.output import console, print_json, progress_bar
+from host_tools.signing import hss_keys, keyfiles, signers
 from trustanchor.compat import sha256
 from trustanchor.kinds import HSS_LMS
 

@@ -18,15 +18,15 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
-from host_tools import inputs, keyfiles, live
-from host_tools.errors import HostError
-from host_tools.output import print_json, printable
-from host_tools.reasons import explain
-from trustanchor import derive
+from host_tools.cli.errors import HostError
+from host_tools.cli.output import print_json, printable
+from host_tools.cli.reasons import explain
+from host_tools.signing import inputs, keyfiles, live
 from trustanchor.compat import sha256
-from trustanchor.der import Reader
+from trustanchor.encoding.der import Reader
 from trustanchor.errors import TrustError
 from trustanchor.kinds import BIT_STRING, INTEGER, OCTET_STRING, OID, SEQUENCE
+from trustanchor.state import derive
 
 # Bytes of one input. The largest thing anybody keeps in one file is a store of roots, 0.3 MB.
 _INPUT_BYTES = 4 << 20

@@ -9,10 +9,10 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from host_tools import sim_rom
-from host_tools.errors import HostError
-from host_tools.output import printable
-from host_tools.sim import Board
+from host_tools.build import romfs
+from host_tools.cli.errors import HostError
+from host_tools.cli.output import printable
+from host_tools.sim.board import Board
 
 _MOST_BOARDS = 64
 _COMMANDS = "cut, on, reset, erase-nvs, quit"
@@ -60,7 +60,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    rom = sim_rom.build(arguments.rom, "x86") if arguments.rom else None
+    rom = romfs.build(arguments.rom, "x86") if arguments.rom else None
     before = signal.signal(signal.SIGTERM, _stop)
     try:
         with contextlib.ExitStack() as stack:

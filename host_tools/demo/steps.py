@@ -17,10 +17,10 @@ from pathlib import Path
 
 from mpremote.transport import TransportError
 
-from host_tools import deploy
-from host_tools.errors import HostError
-from host_tools.reasons import REASONS
-from host_tools.servers import (
+from host_tools.build import deploy
+from host_tools.cli.errors import HostError
+from host_tools.cli.reasons import REASONS
+from host_tools.demo.servers import (
     ANSWER,
     ClosingServer,
     DrippingServer,
@@ -30,7 +30,7 @@ from host_tools.servers import (
     Relay,
     TlsServer,
 )
-from host_tools.sim import Board
+from host_tools.sim.board import Board
 
 # The demo needs a clone (boards/sim, build/), and in a clone the tests' makers are there.
 sys.path.append(str(deploy.ROOT))

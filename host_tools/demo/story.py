@@ -24,12 +24,14 @@ from typing import Any
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
-from host_tools import cli, deploy, draft, sim_rom
-from host_tools.demo import HANDSHAKE_S, HEAP, HOST, REQUEST, Row, fault_of, mpremote
-from host_tools.errors import HostError
-from host_tools.reasons import REASONS
-from host_tools.servers import ANSWER, Listener, TlsServer
-from host_tools.sim import Board
+from host_tools.build import deploy, romfs
+from host_tools.cli import main as cli
+from host_tools.cli.errors import HostError
+from host_tools.cli.reasons import REASONS
+from host_tools.demo.servers import ANSWER, Listener, TlsServer
+from host_tools.demo.steps import HANDSHAKE_S, HEAP, HOST, REQUEST, Row, fault_of, mpremote
+from host_tools.signing import draft
+from host_tools.sim.board import Board
 from tests.certs import pki
 from tests.integration.keyless import KeylessServer
 
@@ -42,9 +44,7 @@ _NEW_SIGNERS = ("dora", "emil")
 # same few lines: a Store at start, a Context over it, install() when a bundle arrives.
 _PROGRAM = f'''\
 import json
-from trustanchor import Refused, TrustError, clock
-from trustanchor.client import Context
-from trustanchor.store import Store
+from trustanchor import Context, Refused, Store, TrustError, clock
 
 store = Store(clock)
 tls = Context(store=store, timeout_s={HANDSHAKE_S})
@@ -544,7 +544,7 @@ def rom(folder: Path) -> bytes:
     # The simulated board is a 32-bit x86 machine.
     shutil.copytree(deploy.package_folder("mpy", "x86"), folder / "lib" / "trustanchor")
     (folder / "lib" / "story.py").write_text(_PROGRAM)
-    return sim_rom.build(folder)
+    return romfs.build(folder)
 
 
 def _ago(days: int) -> int:

@@ -19,10 +19,10 @@ import cbor2
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
-from host_tools.signers import key_record, raw_ecdsa
-from trustanchor.anchors import Anchor
+from host_tools.signing.signers import key_record, raw_ecdsa
 from trustanchor.kinds import ES256, EXPIRY_REFUSE, MODE_PATH, RATCHET_BACKUP, SERVER_AUTH
-from trustanchor.state import Pin, PinSet, Service
+from trustanchor.state.anchors import Anchor
+from trustanchor.state.model import Pin, PinSet, Service
 
 VERSION = 1
 CONTENT_TYPE = "application/x.trustanchor-"

@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from host_tools import description, draft, signers
-from host_tools.output import printable
-from trustanchor import authority, bundle
-from trustanchor.cbor import BytesSource, Reader
+from host_tools.cli.output import printable
+from host_tools.signing import description, draft, signers
 from trustanchor.compat import sha256
-from trustanchor.cose import Message
-from trustanchor.prefix import TYPES
+from trustanchor.encoding.cbor import BytesSource, Reader
+from trustanchor.update import authority, bundle
+from trustanchor.update.cose import Message
+from trustanchor.update.prefix import TYPES
 
 Shown = dict[str, Any]
 

@@ -36,12 +36,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from host_tools import cmd_pin, hss_keys, inputs, signers
-from host_tools.bundle_encode import Authority, Description, Key, Probe
-from host_tools.errors import HostError
-from host_tools.output import printable
-from trustanchor import derive
-from trustanchor.anchors import Anchor
+from host_tools.cli.errors import HostError
+from host_tools.cli.output import printable
+from host_tools.commands import pin
+from host_tools.signing import hss_keys, inputs, signers
+from host_tools.signing.bundle_encode import Authority, Description, Key, Probe
 from trustanchor.kinds import (
     CLIENT_AUTH,
     EXPIRY_ANCHORS,
@@ -54,7 +53,9 @@ from trustanchor.kinds import (
     RATCHET_ORDERED,
     SERVER_AUTH,
 )
-from trustanchor.state import Pin, PinSet, Service
+from trustanchor.state import derive
+from trustanchor.state.anchors import Anchor
+from trustanchor.state.model import Pin, PinSet, Service
 
 _TEXT_BYTES = 1 << 20
 _FILE_BYTES = 4 << 20
@@ -67,7 +68,7 @@ EXPIRIES = {"refuse": EXPIRY_REFUSE, "anchors": EXPIRY_ANCHORS}
 RATCHETS = {"backup": RATCHET_BACKUP, "ordered": RATCHET_ORDERED, "never": RATCHET_NEVER}
 _SHA256_HEX = re.compile("[0-9a-fA-F]{64}")
 
-# What cmd_pin asks its caller for; a description names public things, so there is no passphrase.
+# What commands/pin.py asks its caller for. A description names public things: no passphrase.
 _NO_PASSPHRASE = argparse.Namespace(passphrase_file=None)
 
 
@@ -314,13 +315,13 @@ def key_digests(table: _Table, name: str) -> list[bytes]:
     if _SHA256_HEX.fullmatch(name):
         return [bytes.fromhex(name)]
     path = table.file(name)
-    found = cmd_pin.keys_in(_content(path), str(path), _NO_PASSPHRASE)
+    found = pin.keys_in(_content(path), str(path), _NO_PASSPHRASE)
     return [key.spki_sha256 for key in found]
 
 
 def certificates(table: _Table, name: str) -> list[bytes]:
     """DER of every certificate in a PEM or DER file."""
-    return cmd_pin.certificates_in(_content(table.file(name)), str(table.file(name)))
+    return pin.certificates_in(_content(table.file(name)), str(table.file(name)))
 
 
 def _content(path: Path) -> bytes:

@@ -21,18 +21,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from host_tools import bundle_encode, inputs
-from host_tools.bundle_encode import Authority, Description, Key
-from host_tools.errors import HostError
-from host_tools.signers import ALGORITHM_NAMES
-from trustanchor import authority, bundle, kinds, prefix, signatures, update
-from trustanchor.authority import Link
-from trustanchor.cbor import BytesSource, Reader
-from trustanchor.cose import Message
+from host_tools.cli.errors import HostError
+from host_tools.signing import bundle_encode, inputs
+from host_tools.signing.bundle_encode import Authority, Description, Key
+from host_tools.signing.signers import ALGORITHM_NAMES
+from trustanchor import kinds
+from trustanchor.crypto import signatures
+from trustanchor.encoding.cbor import BytesSource, Reader
 from trustanchor.errors import TrustError, UpdateError
 from trustanchor.kinds import CLOCK_VERIFIED
 from trustanchor.limits import LINKS
-from trustanchor.record import Record
+from trustanchor.state.record import Record
+from trustanchor.update import acceptance, authority, bundle, prefix
+from trustanchor.update.authority import Link
+from trustanchor.update.cose import Message
 
 FORMAT = "trustanchor-draft-1"
 _DRAFT_BYTES = 2 << 20
@@ -201,7 +203,7 @@ def unsigned(kind: str, payload: bytes) -> bytes:
 
 def check_payload(kind: str, payload: bytes) -> None:
     """Let the device's reader take the payload apart, in an envelope without valid signatures."""
-    for _ in update.reading(BytesSource(unsigned(kind, payload))):
+    for _ in acceptance.reading(BytesSource(unsigned(kind, payload))):
         pass
 
 
@@ -217,7 +219,7 @@ def accept(content: bytes, current: bytes, device: Device | None = None) -> Reco
     at = (int(time.time()), CLOCK_VERIFIED)
     loaded = [bundle.parse(BytesSource(current))] if current else []
     record = record_of(current) if current else None
-    return update.accept(record, loaded, source, at, device)[0]
+    return acceptance.accept(record, loaded, source, at, device)[0]
 
 
 def record_of(content: bytes) -> Record:

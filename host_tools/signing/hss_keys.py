@@ -12,7 +12,7 @@ A one-time key used twice gives its secret away, so everything here is about nev
   with the bundles. It is read before signing: a holder file restored from a backup is behind the
   ledger and jumps ahead of it; a leaf that would sign a second message is refused.
 
-The algorithm is pyhsslms'; the verifier is the device's `trustanchor.hss`.
+The algorithm is pyhsslms'; the verifier is the device's `trustanchor.crypto.hss`.
 """
 
 import base64
@@ -31,8 +31,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from host_tools import inputs
-from host_tools.errors import HostError
+from host_tools.cli.errors import HostError
+from host_tools.signing import inputs
 
 FORMAT = "trustanchor-hss-holder-1"
 _LEDGER_FORMAT = "trustanchor-hss-ledger-1"

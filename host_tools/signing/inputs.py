@@ -11,8 +11,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from host_tools.errors import HostError
-from host_tools.output import printable
+from host_tools.cli.errors import HostError
+from host_tools.cli.output import printable
 
 # Seconds until the other end of a named pipe has to say something. Process substitution and
 # scripts answer at once; a pipe nobody writes to would otherwise be waited for without end.

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-from host_tools import inputs
-from host_tools.errors import HostError
+from host_tools.cli.errors import HostError
+from host_tools.signing import inputs
 
 PASSPHRASE_VARIABLE = "TRUSTANCHOR_PASSPHRASE"
 # Bytes of randomness in a passphrase we make up: 20 characters, 120 bits.

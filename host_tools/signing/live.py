@@ -9,8 +9,8 @@ import socket
 import ssl
 from dataclasses import dataclass
 
-from host_tools.errors import HostError
-from host_tools.output import printable
+from host_tools.cli.errors import HostError
+from host_tools.cli.output import printable
 
 DEFAULT_PORT = 443
 # Seconds for the TCP connect to one address, and again for the whole TLS handshake.

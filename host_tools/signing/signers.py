@@ -8,7 +8,7 @@
 A signer signs the Sig_structure (RFC 9052 section 4.4) as bytes and returns the signature in the
 form COSE carries: r || s for ES256, the RSA-PSS signature for PS256, the hss_signature for
 HSS-LMS. A fourth kind has no class: *detached* signing writes the Sig_structure to a file and
-brings a signature back (cmd_bundle.py).
+brings a signature back (commands/bundle.py).
 """
 
 import argparse
@@ -29,9 +29,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from host_tools import hss_keys, inputs, keyfiles
-from host_tools.errors import HostError
-from host_tools.output import printable
+from host_tools.cli.errors import HostError
+from host_tools.cli.output import printable
+from host_tools.signing import hss_keys, inputs, keyfiles
 from trustanchor.kinds import ES256, HSS_LMS, PS256
 
 ALGORITHM_NAMES = {ES256: "ES256", PS256: "PS256", HSS_LMS: "HSS-LMS"}

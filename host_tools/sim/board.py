@@ -31,12 +31,12 @@ from enum import Enum
 from pathlib import Path
 from types import TracebackType
 
-from host_tools import runtime
-from host_tools.errors import HostError
-from host_tools.sim_nvs import Nvs, NvsError
-from host_tools.sim_repl import SOFT_RESET, Command, Repl
+from host_tools.build import runtime
+from host_tools.cli.errors import HostError
+from host_tools.sim.nvs import Nvs, NvsError
+from host_tools.sim.repl import SOFT_RESET, Command, Repl
 
-FOLDER = Path(__file__).resolve().parent.parent / "boards" / "sim"
+FOLDER = Path(__file__).resolve().parents[2] / "boards" / "sim"
 
 # machine.reset_cause() of MicroPython.
 PWRON_RESET, HARD_RESET, WDT_RESET, SOFT_RESET_CAUSE = 1, 2, 3, 5
@@ -80,7 +80,7 @@ class Board:
     rtc          Unix seconds the clock is set to; None is a clock never set, at 2000-01-01
     seed         decides which uncommitted NVS values survive a power cut
     link         a symbolic link kept pointing at the port while the board is on
-    rom          a ROMFS image (host_tools.sim_rom.build), mapped in place at /rom
+    rom          a ROMFS image (host_tools.build.romfs.build), mapped in place at /rom
     cut_at, torn the power goes after this many flash operations, see boards/sim/flash.py
     """
 

@@ -51,7 +51,7 @@ def main(operation, reference, repeats):
     print("us", best[0], best[1])
     runs = run = None
     # What an operation keeps to be quick (the parameters of a curve) is not code.
-    ecdsa = sys.modules.get("trustanchor.ecdsa")
+    ecdsa = sys.modules.get("trustanchor.crypto.ecdsa")
     if ecdsa:
         ecdsa._curves.clear()
     gc.collect()

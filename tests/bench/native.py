@@ -30,7 +30,7 @@ class _Cursor:
 def bytes_of(folder: Path) -> dict[str, int]:
     """Return {module: bytes of machine code} for the modules that have any."""
     found = {}
-    for file in sorted(folder.glob("*.mpy")):
+    for file in sorted(folder.rglob("*.mpy")):
         content = file.read_bytes()
         if content[2] & _NATIVE_FEATURES:
             found[file.stem] = _count(content)

@@ -8,14 +8,14 @@ def _case(name):
 
 
 def _plain():
-    from trustanchor import ecdsa, sha512
+    from trustanchor.crypto import ecdsa, sha512
 
     ecdsa._machine = False
     sha512._kernel = False
 
 
 def _verify(name, *how):
-    from trustanchor import signatures
+    from trustanchor.crypto import signatures
 
     if "plain" in how:
         _plain()
@@ -25,7 +25,7 @@ def _verify(name, *how):
 
 
 def _cose(alg, name):
-    from trustanchor import signatures
+    from trustanchor.crypto import signatures
 
     alg = int(alg)
     _, key, message, signature = _case(name)
@@ -33,7 +33,7 @@ def _cose(alg, name):
 
 
 def _sha(bits, length, *how):
-    from trustanchor import sha2
+    from trustanchor.crypto import sha2
 
     if "plain" in how:
         _plain()
@@ -42,7 +42,7 @@ def _sha(bits, length, *how):
 
 
 def _table(name, *how):
-    from trustanchor import signatures
+    from trustanchor.crypto import signatures
 
     if "plain" in how:
         _plain()
@@ -53,8 +53,8 @@ def _table(name, *how):
 def _textbook(name):
     import textbook
 
-    from trustanchor import sha2
-    from trustanchor._signatures_ecdsa import numbers_of
+    from trustanchor.crypto import sha2
+    from trustanchor.crypto._signatures_ecdsa import numbers_of
 
     _, spki, message, signature = _case(name)
     bits = {"p256": 256, "p384": 384, "p521": 521}[name[:4]]
@@ -70,7 +70,7 @@ def _textbook(name):
 def _textbook_sha(length):
     import textbook
 
-    from trustanchor import sha2, sha512
+    from trustanchor.crypto import sha2, sha512
 
     words = [int.from_bytes(sha512._K[i : i + 8], "big") for i in range(0, 640, 8)]
     start = [int.from_bytes(sha512._START_384[i : i + 8], "big") for i in range(0, 64, 8)]

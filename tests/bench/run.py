@@ -26,13 +26,14 @@ from typing import Any
 
 import certifi
 
-from host_tools import bundle_encode, deploy, runtime
+from host_tools.build import deploy, runtime
+from host_tools.signing import bundle_encode
 from tests.bench import mbedtls, native, worst
 from tests.certs import pki
-from trustanchor.anchors import Anchor
-from trustanchor.derive import anchor_of
 from trustanchor.kinds import MODE_ANCHORS, MODE_KEY, MODE_PATH
-from trustanchor.state import Service
+from trustanchor.state.anchors import Anchor
+from trustanchor.state.derive import anchor_of
+from trustanchor.state.model import Service
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The verdict over a chain that run.py has written. Apart and short: its heap is measured."""
 
-from trustanchor.local import LocalState
-from trustanchor.policy import judge
-from trustanchor.state import Asked, Pin, PinSet, Service, TrustState
+from trustanchor.state.local import LocalState
+from trustanchor.state.model import Asked, Pin, PinSet, Service, TrustState
+from trustanchor.verdict.policy import judge
 
 
 def read(name):
@@ -18,7 +18,7 @@ def asked_of(blobs, mode):
     pins = PinSet("pins", (Pin(blobs.pop(0)), Pin(blobs.pop(0), True)))
     anchors = ()
     if not mode:
-        from trustanchor.anchors import Anchor, AnchorList
+        from trustanchor.state.anchors import Anchor, AnchorList
 
         anchors = AnchorList([Anchor(blobs.pop(0), blobs.pop(0))])
     service = Service("pins", ("www.example.net",), None, 1, mode, "pins")

@@ -3,9 +3,9 @@
 
 from verdict import asked_of, read  # type: ignore[import-not-found] # beside it there
 
-from trustanchor.local import LocalState
-from trustanchor.policy import judge
-from trustanchor.state import Asked
+from trustanchor.state.local import LocalState
+from trustanchor.state.model import Asked
+from trustanchor.verdict.policy import judge
 
 
 def judging(name, how=""):
@@ -33,8 +33,8 @@ def judging(name, how=""):
 
 def _from_bundle(name):
     """The state of a bundle whose anchors stay in the file."""
-    from trustanchor import bundle
-    from trustanchor.cbor import FileSource
+    from trustanchor.encoding.cbor import FileSource
+    from trustanchor.update import bundle
 
     file = open("build/bench/" + name + "-state", "rb")  # noqa: SIM115 - read while judging
     return bundle.parse(FileSource(file, file.seek(0, 2)))
@@ -44,13 +44,13 @@ def _prepare(how, name, local, question):
     """Make local, or the interpreter, what the verdict is to find."""
     chain, asked, at, state = question
     if how == "plain":
-        from trustanchor import ecdsa, sha512
+        from trustanchor.crypto import ecdsa, sha512
 
         ecdsa._machine = False  # type: ignore[assignment]
         sha512._kernel = False  # type: ignore[assignment]
     elif how == "cached":
-        from trustanchor.cache import Cache
-        from trustanchor.learning import join
+        from trustanchor.store.cache import Cache
+        from trustanchor.store.learning import join
 
         local.memory = Cache("build/bench/no-such-cache")
         verdict = judge(chain, asked, at, state, local)
@@ -62,7 +62,7 @@ def _prepare(how, name, local, question):
 
 def _keep_tables(name, local, verdict):
     """Do what a store does in the idle moment after its first verdict; the next run finds it."""
-    from trustanchor.tables import Tables
+    from trustanchor.store.tables import Tables
 
     tables = Tables("build/bench/" + name + ".tables")
     if not tables.of(verdict.path.keys[-1]):

@@ -18,8 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+import trustanchor.limits as limits
 from tests.certs import pki
-from trustanchor import limits
 
 HOST = "www.example.net"
 _SENT = limits.CHAIN_CERTIFICATES - 1  # beside the leaf

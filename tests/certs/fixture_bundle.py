@@ -16,7 +16,7 @@ from pathlib import Path
 import certifi
 import pyhsslms
 
-from host_tools.bundle_encode import (
+from host_tools.signing.bundle_encode import (
     Authority,
     Description,
     KeySigner,
@@ -27,10 +27,10 @@ from host_tools.bundle_encode import (
     sign,
 )
 from tests.certs import pki
-from trustanchor.anchors import Anchor
-from trustanchor.derive import anchor_of
 from trustanchor.limits import BUILD_AT
-from trustanchor.state import Pin, PinSet, Service
+from trustanchor.state.anchors import Anchor
+from trustanchor.state.derive import anchor_of
+from trustanchor.state.model import Pin, PinSet, Service
 
 ISSUED_AT = max(int(time.time()), BUILD_AT)
 HOST = "broker.example.net"

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from trustanchor.der import Reader
+from trustanchor.encoding.der import Reader
 from trustanchor.kinds import SEQUENCE
 
 from . import pki

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Write the modules of the curves, firmware/trustanchor/_p256.py, _p384.py and _p521.py.
+"""Write the modules of the curves, firmware/trustanchor/crypto/_p256.py, _p384.py and _p521.py.
 
     python -m tests.certs.make_combs
 
@@ -9,7 +9,7 @@ makes them again and compares.
 
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[2] / "firmware" / "trustanchor"
+PACKAGE = Path(__file__).resolve().parents[2] / "firmware" / "trustanchor" / "crypto"
 TEETH = 5
 _PER_LINE = 22
 _LIMB_BITS = 13

@@ -19,7 +19,7 @@ import time
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
 
-from trustanchor import limits
+import trustanchor.limits as limits
 from trustanchor.errors import TrustError
 
 
@@ -71,20 +71,20 @@ def decide(case, blobs) -> str:
 
 
 def _decide_signature(blobs) -> str:
-    from trustanchor import signatures
+    from trustanchor.crypto import signatures
 
     return "ok" if signatures.verify(*blobs) else "sig.invalid"
 
 
 def _decide_path(case, blobs) -> str:
     """Judge blobs = roots, the leaf, the intermediates, for a service in mode anchors."""
-    from trustanchor.anchors import AnchorList
-    from trustanchor.derive import anchor_of
     from trustanchor.kinds import CLIENT_AUTH, MODE_ANCHORS, SERVER_AUTH
-    from trustanchor.local import LocalState
-    from trustanchor.path import Question
-    from trustanchor.policy import judge
-    from trustanchor.state import Asked, Service, TrustState
+    from trustanchor.state.anchors import AnchorList
+    from trustanchor.state.derive import anchor_of
+    from trustanchor.state.local import LocalState
+    from trustanchor.state.model import Asked, Service, TrustState
+    from trustanchor.verdict.path import Question
+    from trustanchor.verdict.policy import judge
 
     anchors = []
     refused = None
@@ -117,10 +117,17 @@ def _ticks_ms() -> int:
 def main(path, skip, count) -> None:
     # Code first, as on a board that has had a verdict. The heap does not move: what is loaded in
     # the middle of a case stays in the middle.
-    for name in ("anchors", "local", "policy", "path", "signatures", "ecdsa"):
+    for name in (
+        "state.anchors",
+        "state.local",
+        "verdict.policy",
+        "verdict.path",
+        "crypto.signatures",
+        "crypto.ecdsa",
+    ):
         __import__("trustanchor." + name)
         gc.collect()
-    from trustanchor import ecdsa
+    from trustanchor.crypto import ecdsa
 
     ecdsa.curve(256)
     gc.collect()

@@ -26,15 +26,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+import trustanchor.limits as limits
 from tests.certs import pki
-from trustanchor import limits
-from trustanchor.anchors import AnchorList
-from trustanchor.derive import anchor_of
 from trustanchor.errors import TrustError
 from trustanchor.kinds import MODE_ANCHORS
-from trustanchor.local import LocalState
-from trustanchor.policy import judge
-from trustanchor.state import Asked, Service, TrustState
+from trustanchor.state.anchors import AnchorList
+from trustanchor.state.derive import anchor_of
+from trustanchor.state.local import LocalState
+from trustanchor.state.model import Asked, Service, TrustState
+from trustanchor.verdict.policy import judge
 
 AT = datetime.datetime(2025, 6, 1)
 AT_UNIX_S = int(AT.replace(tzinfo=datetime.UTC).timestamp())

@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from host_tools import deploy, runtime
-from host_tools.errors import HostError
+from host_tools.build import deploy, runtime
+from host_tools.cli.errors import HostError
 from tests.conformance import cases
 
 HERE = Path(__file__).resolve().parent

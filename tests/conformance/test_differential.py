@@ -6,9 +6,10 @@
 
 import pytest
 
+import trustanchor.limits as limits
 from tests.conformance import differential
 from tests.conformance.differential import HOST, RULES, WE_ACCEPT, Spec
-from trustanchor import limits, names
+from trustanchor.x509 import names
 
 CHAINS = 150
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from host_tools import deploy
-from host_tools.sim import Board
+from host_tools.build import deploy
+from host_tools.sim.board import Board
 
 PORTABLE = Path(__file__).resolve().parents[1] / "portable"
 # Small, without fixtures: what they need fits into a REPL session of any board.
@@ -77,9 +77,9 @@ def test_a_chain_that_is_none_is_refused_with_a_code(installed: str) -> None:
         installed,
         """
         from trustanchor import judge
-        from trustanchor.rules import literal
-        from trustanchor.local import LocalState
-        from trustanchor.state import Asked
+        from trustanchor.state.rules import literal
+        from trustanchor.state.local import LocalState
+        from trustanchor.state.model import Asked
         state = literal([b"1" * 32, b"2" * 32])
         asked = Asked(state.services[0], "device.example", 443)
         print(judge([b"\\x30\\x03abc"], asked, (1800000000, True), state, LocalState()).code)

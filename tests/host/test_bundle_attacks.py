@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from stand_in import Clock, Nvs
 
-from host_tools.bundle_encode import (
+from host_tools.signing.bundle_encode import (
     Authority,
     Description,
     KeySigner,
@@ -31,15 +31,16 @@ from host_tools.bundle_encode import (
     to_be_signed,
 )
 from tests.certs import fixture_bundle, pki
-from trustanchor import packing, update
-from trustanchor.anchors import Anchor
-from trustanchor.bundle import parse
-from trustanchor.cbor import BytesSource
+from trustanchor.encoding.cbor import BytesSource
 from trustanchor.errors import TrustError
 from trustanchor.kinds import CLOCK_KNOWN, MODE_KEY
 from trustanchor.limits import BUILD_AT
-from trustanchor.state import Pin, PinSet, Service
-from trustanchor.store import Store
+from trustanchor.state import packing
+from trustanchor.state.anchors import Anchor
+from trustanchor.state.model import Pin, PinSet, Service
+from trustanchor.store.trust_store import Store
+from trustanchor.update import acceptance
+from trustanchor.update.bundle import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,7 +62,9 @@ class World:
         self.ordinary = Authority([(1, [self.signer])])
         self.rescuers = Authority([(1, [self.backup])])
         self.first = sign("state", self.payload(1), [self.signer])
-        self.record, _ = update.accept(None, (), BytesSource(self.first), (BUILD_AT, 0), Device)
+        self.record, _ = acceptance.accept(
+            None, (), BytesSource(self.first), (BUILD_AT, 0), Device
+        )
         self.loaded = (parse(BytesSource(self.first)),)
 
     def payload(self, sequence: int, **fields: object) -> bytes:
@@ -83,7 +86,7 @@ class World:
         before = packing.pack(self.record)
         source = BytesSource(bytes(data))
         try:
-            update.accept(self.record, self.loaded, source, (BUILD_AT, 0), Device)
+            acceptance.accept(self.record, self.loaded, source, (BUILD_AT, 0), Device)
         except TrustError as refusal:
             return refusal.code
         finally:

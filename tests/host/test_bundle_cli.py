@@ -9,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from host_tools import cli, hss_keys
+from host_tools.cli import main as cli
+from host_tools.signing import hss_keys
 from tests.certs import pki
 
 PASSPHRASE = "geheim"

@@ -8,8 +8,8 @@ from pathlib import Path
 import cbor2
 import pytest
 
-from host_tools import deploy, runtime
-from host_tools.bundle_encode import (
+from host_tools.build import deploy, runtime
+from host_tools.signing.bundle_encode import (
     Authority,
     Description,
     KeySigner,
@@ -18,11 +18,12 @@ from host_tools.bundle_encode import (
     sign,
 )
 from tests.certs import fixture_bundle, pki
-from trustanchor import packing, update
-from trustanchor.bundle import parse
-from trustanchor.cbor import BytesSource
+from trustanchor.encoding.cbor import BytesSource
 from trustanchor.limits import BUILD_AT, BUNDLE_BYTES
-from trustanchor.state import Service
+from trustanchor.state import packing
+from trustanchor.state.model import Service
+from trustanchor.update import acceptance
+from trustanchor.update.bundle import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "build" / "fixtures" / "bundle"
@@ -51,7 +52,7 @@ def bundle_with(kind: str) -> bytes:
         )
     )
     data = sign("state", payload, signers)
-    update.accept(None, (), BytesSource(data), (BUILD_AT, 0), Device)
+    acceptance.accept(None, (), BytesSource(data), (BUILD_AT, 0), Device)
     return data
 
 
@@ -87,7 +88,7 @@ def test_a_bundle_is_applied_from_flash_at_64k_of_heap(
     tmp_path: Path, name: str, expected: str
 ) -> None:
     first = (FIXTURES / "first").read_bytes()
-    before, _ = update.accept(None, (), BytesSource(first), (BUILD_AT, 0), Device)
+    before, _ = acceptance.accept(None, (), BytesSource(first), (BUILD_AT, 0), Device)
     (tmp_path / "record").write_bytes(packing.pack(before))
     (tmp_path / "current").write_bytes(first)
     assert apply_on_board(tmp_path, name) == expected
@@ -149,7 +150,7 @@ def test_the_worked_example_of_the_specification_is_what_it_says() -> None:
     message = cbor2.loads(data)
     assert message.tag == 98
     payload = message.value[2]
-    accepted, digest = update.accept(None, (), BytesSource(data), (BUILD_AT, 0), Device)
+    accepted, digest = acceptance.accept(None, (), BytesSource(data), (BUILD_AT, 0), Device)
     assert digest == hashlib.sha256(payload).digest()
     assert f"payload digest `{digest.hex()}`" in text
     assert f"authority digest `{accepted.authority.hex()}`" in text

@@ -13,8 +13,8 @@ import certifi
 import pytest
 
 import trustanchor
-from host_tools import cli
-from host_tools.errors import HostError
+from host_tools.cli import main as cli
+from host_tools.cli.errors import HostError
 from trustanchor.errors import MalformedError, Refused
 
 ROOT = Path(__file__).resolve().parent.parent.parent

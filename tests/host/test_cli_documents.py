@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from host_tools import cli
+from host_tools.cli import main as cli
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text()

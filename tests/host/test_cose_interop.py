@@ -20,7 +20,7 @@ from pycose.keys import EC2Key, RSAKey
 from pycose.messages import SignMessage
 from pycose.messages.signer import CoseSignature
 
-from host_tools.bundle_encode import (
+from host_tools.signing.bundle_encode import (
     Authority,
     Description,
     Key,
@@ -34,13 +34,13 @@ from host_tools.bundle_encode import (
 )
 from tests.certs import pki
 from tests.certs.fixture_bundle import HssSigner
-from trustanchor import update
-from trustanchor.cbor import BytesSource, Reader
-from trustanchor.cose import Message
+from trustanchor.encoding.cbor import BytesSource, Reader
 from trustanchor.errors import TrustError
 from trustanchor.kinds import MODE_KEY
 from trustanchor.limits import BUILD_AT
-from trustanchor.state import Pin, PinSet, Service
+from trustanchor.state.model import Pin, PinSet, Service
+from trustanchor.update import acceptance
+from trustanchor.update.cose import Message
 
 AAD = b"trustanchor/state/1"
 CONTENT_TYPE = "application/x.trustanchor-state"
@@ -105,7 +105,7 @@ def changeable(value: Any) -> Any:
 
 def code_of(data: bytes) -> str:
     try:
-        update.accept(None, (), BytesSource(data), (BUILD_AT, 0), Device)
+        acceptance.accept(None, (), BytesSource(data), (BUILD_AT, 0), Device)
     except TrustError as refusal:
         return refusal.code
     return "ok"

@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from host_tools import cli, demo, demo_story
-from host_tools.demo import Row, Step
-from host_tools.servers import ANSWER
+from host_tools.cli import main as cli
+from host_tools.demo import steps, story
+from host_tools.demo.servers import ANSWER
+from host_tools.demo.steps import Row, Step
 
 
 class FakeServer:
@@ -22,27 +23,27 @@ REQUEST = b"GET / HTTP/1.0\r\n\r\n"
 @pytest.fixture(autouse=True)
 def first_part_alone(monkeypatch):
     """The second part has its own tests, test_story.py."""
-    monkeypatch.setattr(demo_story, "tell", lambda folder: iter(()))
+    monkeypatch.setattr(story, "tell", lambda folder: iter(()))
 
 
 def test_the_whole_story_on_the_simulated_board(capsys):
     assert cli.main(["demo", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["as_expected"] is True
-    assert [row["code"] for row in told["rows"]] == [step.expected for step in demo.story()]
+    assert [row["code"] for row in told["rows"]] == [step.expected for step in steps.story()]
 
 
 def test_every_kind_of_acceptance_has_refusals_in_the_same_tls_version():
     for tls in ("1.2", "1.3"):
-        expected = [step.expected for step in demo.story() if step.tls == tls]
+        expected = [step.expected for step in steps.story() if step.tls == tls]
         assert expected.count("ok") == 3
         assert expected.count("pin.none_matched") == 2
         assert "tls.proof" in expected
 
 
 def test_a_verdict_that_is_not_as_expected_ends_in_exit_code_1(monkeypatch, capsys):
-    wrong = demo.visiting("plain text", "ok", lambda w: demo.PlainTextServer())
-    monkeypatch.setattr(demo, "story", lambda: [wrong])
+    wrong = steps.visiting("plain text", "ok", lambda w: steps.PlainTextServer())
+    monkeypatch.setattr(steps, "story", lambda: [wrong])
     assert cli.main(["demo"]) == 1
     shown = capsys.readouterr().out
     assert "tls.plain_text" in shown
@@ -54,7 +55,7 @@ def test_a_board_that_fails_is_one_sentence(monkeypatch, capsys):
     def fail(world):
         world.visit("no_such_name")
 
-    monkeypatch.setattr(demo, "story", lambda: [Step("a bad call", "", "ok", fail)])
+    monkeypatch.setattr(steps, "story", lambda: [Step("a bad call", "", "ok", fail)])
     assert cli.main(["demo", "--json"]) == 1
     shown = capsys.readouterr()
     assert json.loads(shown.out)["error"]["code"] == "demo.board"
@@ -74,7 +75,7 @@ def test_a_board_that_fails_is_one_sentence(monkeypatch, capsys):
     ],
 )
 def test_what_contradicts_the_code_is_a_fault(said, arrived, seconds, fault):
-    found = demo.fault_of(said, FakeServer(*arrived), seconds, 0)
+    found = steps.fault_of(said, FakeServer(*arrived), seconds, 0)
     assert (fault in found) if fault else (found == "")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PARSER = (ROOT / "host_tools" / "description.py").read_text()
+PARSER = (ROOT / "host_tools" / "signing" / "description.py").read_text()
 REFERENCE = (ROOT / "host_tools" / "BUNDLES.md").read_text()
 _READERS = {"take", "texts", "choice", "seconds", "tables", "table"}
 

@@ -5,7 +5,7 @@ import ast
 
 import pytest
 
-from host_tools import deploy, fold
+from host_tools.build import deploy, fold
 
 CONSTANTS = {"limits": {"BYTES": 512, "NAMES": 300}, "kinds": {"OID": 6, "ES256": -7}}
 
@@ -96,14 +96,14 @@ def test_no_compiled_module_asks_for_numbers(module: str) -> None:
     folder = deploy.package_folder("mpy", "x86")
     # A name in a .mpy file: its length doubled, its characters, a zero.
     name = bytes([2 * len(module)]) + module.encode() + b"\0"
-    askers = [file.stem for file in folder.glob("*.mpy") if name in file.read_bytes()]
+    askers = [file.stem for file in folder.rglob("*.mpy") if name in file.read_bytes()]
     assert askers == [module]
 
 
 @pytest.mark.parametrize("module", fold.MODULES)
 def test_the_sources_do_ask_for_them(module: str) -> None:
     askers = 0
-    for file in deploy.PACKAGE.glob("*.py"):
+    for file in deploy.PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module == module:
                 askers += 1

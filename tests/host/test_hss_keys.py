@@ -8,8 +8,8 @@ from pathlib import Path
 import pyhsslms.pyhsslms as lms
 import pytest
 
-from host_tools import hss_keys
-from host_tools.errors import HostError
+from host_tools.cli.errors import HostError
+from host_tools.signing import hss_keys
 
 PASSPHRASE = b"correct horse"
 

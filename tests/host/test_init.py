@@ -13,10 +13,11 @@ import tty
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from host_tools import cli, deploy
-from host_tools.errors import HostError
-from host_tools.servers import PlainTextServer, TlsServer
-from host_tools.sim import Board
+from host_tools.build import deploy
+from host_tools.cli import main as cli
+from host_tools.cli.errors import HostError
+from host_tools.demo.servers import PlainTextServer, TlsServer
+from host_tools.sim.board import Board
 from tests.certs import pki
 
 ROOT = pki.authority("Root")
@@ -318,11 +319,11 @@ def test_install_writes_what_changed_and_removes_what_is_stale(tmp_path):
         assert first.kept == first.removed == ()
         assert "/lib/trustanchor/__init__.mpy" in first.written
 
-        link.transport.fs_writefile("/lib/trustanchor/der.py", b"print('stale')")
-        link.transport.fs_writefile("/lib/trustanchor/der.mpy", b"damaged")
+        link.transport.fs_writefile("/lib/trustanchor/encoding/der.py", b"print('stale')")
+        link.transport.fs_writefile("/lib/trustanchor/encoding/der.mpy", b"damaged")
         second = deploy.install(link, {"/main.py": b"print(2)\n"})
-        assert second.removed == ("/lib/trustanchor/der.py",)
-        assert sorted(second.written) == ["/lib/trustanchor/der.mpy", "/main.py"]
+        assert second.removed == ("/lib/trustanchor/encoding/der.py",)
+        assert sorted(second.written) == ["/lib/trustanchor/encoding/der.mpy", "/main.py"]
         assert set(second.written) | set(second.kept) == set(first.written)
 
 
@@ -330,4 +331,6 @@ def test_install_as_source_holds_the_sources(tmp_path):
     with Board(tmp_path / "flash.img") as board, deploy.Board.open(board.port) as link:
         done = deploy.install(link, form="py")
         assert {path.rpartition(".")[2] for path in done.written} == {"py"}
-        assert link.holds("/lib/trustanchor/der.py", (deploy.PACKAGE / "der.py").read_bytes())
+        assert link.holds(
+            "/lib/trustanchor/encoding/der.py", (deploy.PACKAGE / "encoding/der.py").read_bytes()
+        )

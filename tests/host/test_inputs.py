@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from host_tools import cli, inputs
-from host_tools.errors import HostError
+from host_tools.cli import main as cli
+from host_tools.cli.errors import HostError
+from host_tools.signing import inputs
 
 
 def test_no_more_than_one_byte_above_the_limit_is_read(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ import pytest
 from stand_in import Clock, SmallStore, bundle
 
 from tests.certs.make_fixtures import FIXTURES
-from trustanchor import _signatures_ecdsa, signatures
-from trustanchor.derive import anchor_of
+from trustanchor.crypto import _signatures_ecdsa, signatures
 from trustanchor.kinds import CLOCK_KNOWN
-from trustanchor.policy import Verdict, judge
-from trustanchor.rules import literal
-from trustanchor.state import Asked
+from trustanchor.state.derive import anchor_of
+from trustanchor.state.model import Asked
+from trustanchor.state.rules import literal
+from trustanchor.verdict.policy import Verdict, judge
 
 
 def read(name: str) -> bytes:

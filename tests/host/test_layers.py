@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The layers of firmware/DESIGN.md, enforced: every import of the device package is parsed."""
+"""The folders of the device package are its layers: every import of it is parsed and compared."""
 
 import ast
 from pathlib import Path
@@ -10,33 +10,20 @@ import trustanchor.errors
 
 PACKAGE = Path(__file__).resolve().parents[2] / "firmware" / "trustanchor"
 
-# A module may import from its own layer and from the layers above it in this list, never below.
-LAYERS = (
-    ("_cpython", "compat", "errors", "kinds", "limits"),
-    ("der", "cbor"),
-    ("dn", "names", "leaf", "x509", "certificate", "constraints"),
-    (
-        "sha2", "sha512", "_sha2", "_sha2_plain", "rsa", "rsa_pss",
-        "ecdsa", "_ecdsa_plain", "_ecdsa_tables", "_key_tables", "_field",
-        "_p256", "_p384", "_p521", "hss", "signatures", "_signatures_cose",
-        "_signatures_ecdsa",
-    ),
-    ("identity", "path"),
-    (
-        "state", "rules", "anchors", "record", "packing", "local", "learning", "ratchet",
-        "retired", "pins", "mode_key", "mode_path", "derive", "policy",
-    ),
-    ("copies", "volume", "prefix", "cose", "bundle", "authority", "admit", "update", "trial",
-        "cache", "tables", "boot", "joining", "stage", "status", "install", "store",
-    ),
-    (
-        "clock", "_tls", "tap", "handshake", "suites", "dial", "literal", "client", "streams",
-        "shortcuts", "agent", "selftest",
-    ),
-)  # fmt: skip
-LEVEL = {module: level for level, names in enumerate(LAYERS) for module in names}
-SIGNATURES_LEVEL = LEVEL["signatures"]
-CRYPTOGRAPHY = {name for name in LEVEL if LEVEL[name] == SIGNATURES_LEVEL} - {"signatures"}
+# What a folder may import from, besides itself and the ground ("", the package's own folder).
+FOLDERS: dict[str, tuple[str, ...]] = {
+    "": (),
+    "encoding": (),
+    "x509": ("encoding",),
+    "crypto": ("encoding",),
+    "state": ("encoding", "x509"),
+    "verdict": ("crypto", "encoding", "state", "x509"),
+    "update": ("crypto", "encoding", "state", "x509"),
+    "store": ("crypto", "encoding", "state", "update"),
+    "tls": ("state", "verdict", "x509"),
+}
+# What other folders may ask cryptography for; the rest of it is behind this door.
+DOOR = "signatures"
 
 # Modules of the interpreter a device file may use. typing and what only CPython has are not here.
 INTERPRETER = {
@@ -47,65 +34,125 @@ INTERPRETER = {
 HARDWARE = {"esp32", "machine", "network", "ntptime"}  # each in try/except or inside a function
 
 
-def imports(tree: ast.AST) -> list[tuple[str, int]]:
-    """Every import of a module as (name, line); ours start with a dot."""
+def modules() -> list[str]:
+    """Every module of the package as a path without `.py`: "crypto/rsa"."""
+    found = PACKAGE.rglob("*.py")
+    return sorted(file.relative_to(PACKAGE).with_suffix("").as_posix() for file in found)
+
+
+MODULES = frozenset(modules())
+
+
+def folder_of(module: str) -> str:
+    return module.rpartition("/")[0]
+
+
+def imports(module: str, source: str) -> list[tuple[str, int]]:
+    """Every import of a module as (name, line); ours as paths that begin with a slash."""
     found = []
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             found.append((node.module or "", node.lineno))
         elif isinstance(node, ast.ImportFrom):
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            found += [("." + name, node.lineno) for name in names]
+            folder = folder_of(module)
+            above = folder if node.level == 1 else folder_of(folder)
+            base = "/".join(
+                part for part in (above, (node.module or "").replace(".", "/")) if part
+            )
+            names = [base] if base in MODULES else [
+                f"{base}/{alias.name}".lstrip("/") for alias in node.names
+            ]  # fmt: skip
+            found += [("/" + name, node.lineno) for name in names]
     return found
 
 
 def violations(module: str, source: str) -> list[str]:
-    """Every import in source that the layers forbid, as sentences."""
+    """Every import in source that the table forbids, as sentences."""
     found = []
-    for name, line in imports(ast.parse(source)):
+    for name, line in imports(module, source):
         where = f"{module}.py:{line}"
-        if not name.startswith("."):
+        if not name.startswith("/"):
             if name.split(".")[0] not in INTERPRETER | HARDWARE:
                 found.append(f"{where} imports {name}, which a device does not have")
             continue
         target = name[1:]
-        if target not in LEVEL:
-            found.append(f"{where} imports {target}, which has no layer")
-        elif module == "__init__":
-            continue
-        elif LEVEL[target] > LEVEL[module]:
-            found.append(f"{where} (L{LEVEL[module]}) imports {target} (L{LEVEL[target]})")
-        elif target in CRYPTOGRAPHY and LEVEL[module] > SIGNATURES_LEVEL:
-            found.append(f"{where} goes around signatures.py to {target}")
+        here, there = folder_of(module), folder_of(target)
+        if target not in MODULES:
+            found.append(f"{where} imports {target}, which does not exist")
+        elif here not in FOLDERS or there not in FOLDERS:
+            found.append(f"{where}: the folder of {module} or of {target} is not in the table")
+        elif there not in (here, "", *FOLDERS[here]):
+            found.append(f"{where}: {here or 'the ground'} may not import from {there}")
+        elif there == "crypto" != here and Path(target).name != DOOR:
+            found.append(f"{where} goes around {DOOR}.py to {target}")
     return found
 
 
-def modules() -> list[str]:
-    return sorted(file.stem for file in PACKAGE.glob("*.py"))
+def circles(edges: dict[str, set[str]]) -> list[str]:
+    """Return the names that are on a circle of edges."""
+
+    def reached(start: str) -> set[str]:
+        found: set[str] = set()
+        waiting = list(edges.get(start, ()))
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += edges.get(name, ())
+        return found
+
+    return sorted(name for name in edges if name in reached(name))
 
 
 @pytest.mark.parametrize("module", modules())
 def test_imports_follow_the_layers(module: str) -> None:
-    source = (PACKAGE / f"{module}.py").read_text()
-    assert violations(module, source) == []
+    assert violations(module, (PACKAGE / f"{module}.py").read_text()) == []
 
 
-@pytest.mark.parametrize("module", [name for name in modules() if name != "__init__"])
-def test_every_module_has_a_layer(module: str) -> None:
-    assert module in LEVEL
+def test_no_folder_stands_on_itself() -> None:
+    assert circles({folder: set(below) for folder, below in FOLDERS.items()}) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
+
+
+def test_no_module_stands_on_itself() -> None:
+    edges = {
+        module: {
+            name[1:]
+            for name, _ in imports(module, (PACKAGE / f"{module}.py").read_text())
+            if name.startswith("/")
+        }
+        for module in modules()
+    }
+    assert circles(edges) == []
+
+
+def test_every_folder_of_the_table_exists_and_has_no_init_file() -> None:
+    # A file of its own would cost a board a block of flash for nothing: MicroPython needs none.
+    assert {folder_of(module) for module in modules()} == set(FOLDERS)
+    assert [module for module in modules() if module.endswith("__init__")] == ["__init__"]
+
+
+def test_no_two_folders_have_a_module_of_one_name() -> None:
+    # compat.forget() names modules without their folders, and so do tracebacks of a board.
+    names = [Path(module).name for module in modules()]
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("der", "from .path import search"),
-        ("policy", "from . import rsa"),
-        ("policy", "def f():\n    from .ecdsa import verify"),
-        ("policy", "import typing"),
-        ("store", "import host_tools"),
+        ("encoding/der", "from ..verdict.path import search"),
+        ("verdict/policy", "from ..crypto import rsa"),
+        ("verdict/policy", "def f():\n    from ..crypto.ecdsa import verify"),
+        ("verdict/policy", "import typing"),
+        ("store/trust_store", "import host_tools"),
+        ("store/trust_store", "from ..tls import client"),
+        ("store/trust_store", "from ..tls.client import Context"),
         ("limits", "from .unheard_of import x"),
+        ("limits", "from .encoding import der"),
+        ("cellar/box", "from ..errors import TrustError"),
     ],
 )
 def test_a_forbidden_import_is_noticed(module: str, source: str) -> None:
@@ -114,7 +161,7 @@ def test_a_forbidden_import_is_noticed(module: str, source: str) -> None:
 
 def test_native_code_is_never_given_back() -> None:
     # An ESP32 has executable memory back only at a soft reset: loaded twice, it is held twice.
-    native = [file for file in PACKAGE.glob("*.py") if "@micropython.viper" in file.read_text()]
+    native = [file for file in PACKAGE.rglob("*.py") if "@micropython.viper" in file.read_text()]
     assert native
     for file in native:
         assert file.read_text().rstrip().splitlines()[-1].startswith("_STAYS = True"), file.name

@@ -19,10 +19,11 @@ import pytest
 from scratch import key
 from stand_in import Clock, Nvs, SmallStore, Verdict, asked, bundle
 
-from trustanchor import cache, copies, install, packing, record, stage, store
 from trustanchor.errors import StoreError, TrustError, UpdateError
 from trustanchor.limits import BUILD_AT
-from trustanchor.local import retired_entry
+from trustanchor.state import packing, record
+from trustanchor.state.local import retired_entry
+from trustanchor.store import cache, copies, install, stage, trust_store
 
 DEPTH = int(os.environ.get("DEPTH", "3"))
 ROOT = "/trust"
@@ -120,7 +121,7 @@ class _Writer(io.BytesIO):
 @contextmanager
 def on(flash: Flash) -> Iterator[None]:
     """Let the store's modules see this flash and no other."""
-    modules: tuple[Any, ...] = (cache, copies, install, stage, store)
+    modules: tuple[Any, ...] = (cache, copies, install, stage, trust_store)
     kept = [module.os for module in modules]
     for module in modules:
         module.os = flash
@@ -358,7 +359,7 @@ class Model:
 
 
 def device_files(device: SmallStore) -> dict[str, bytes]:
-    flash = store.os
+    flash = trust_store.os
     assert isinstance(flash, Flash)
     # A stage that a power cut left behind is nobody's.
     return {path: data for path, data in flash.files.items() if not path.endswith("/stage")}

@@ -7,9 +7,9 @@ import re
 import pytest
 
 import trustanchor
-from host_tools import deploy, package_json
-from host_tools.demo import mpremote
-from host_tools.sim import Board
+from host_tools.build import deploy, package_json
+from host_tools.demo.steps import mpremote
+from host_tools.sim.board import Board
 
 
 def test_package_json_lists_the_package_as_it_is():
@@ -50,7 +50,6 @@ def test_mip_installs_what_the_list_says_and_it_runs(tmp_path):
         )
         assert shown.startswith("<function connect")
         with deploy.Board.open(board.port) as link:
-            for source in (package_json.FIRMWARE / "trustanchor").glob("*.py"):
-                if source.stem in deploy.CPYTHON_ONLY:
-                    continue
-                assert link.holds(f"/lib/trustanchor/{source.name}", source.read_bytes())
+            for name in deploy.package_modules():
+                source = (deploy.PACKAGE / f"{name}.py").read_bytes()
+                assert link.holds(f"/lib/trustanchor/{name}.py", source)

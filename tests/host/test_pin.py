@@ -13,12 +13,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from host_tools import cli, cmd_pin, live
-from host_tools.errors import HostError
-from host_tools.servers import ClosingServer, HangingServer, PlainTextServer, TlsServer
+from host_tools.cli import main as cli
+from host_tools.cli.errors import HostError
+from host_tools.commands import pin as pin_command
+from host_tools.demo.servers import ClosingServer, HangingServer, PlainTextServer, TlsServer
+from host_tools.signing import live
 from tests.certs import pki
-from trustanchor import derive
 from trustanchor.errors import TrustError
+from trustanchor.state import derive
 
 PEM, DER = serialization.Encoding.PEM, serialization.Encoding.DER
 PKCS8 = serialization.PrivateFormat.PKCS8
@@ -183,7 +185,7 @@ def test_the_ec_parameters_openssl_writes_in_front_of_a_key_are_passed_over(pin)
         (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "key.unreadable"),
         (b"-----BEGIN RSA PUBLIC KEY-----\nAAAA\n-----END RSA PUBLIC KEY-----\n",
          "input.unknown_form"),
-        (b"\0" * (cmd_pin._INPUT_BYTES + 1), "input.too_large"),
+        (b"\0" * (pin_command._INPUT_BYTES + 1), "input.too_large"),
     ],
 )  # fmt: skip
 def test_what_is_no_key_is_refused_with_a_code(pin, content, code):
@@ -211,7 +213,7 @@ FIRST_END = LEAF.pem.index(END)
     ],
 )
 def test_every_block_of_the_lax_form_is_read(content):
-    assert cmd_pin.certificates_in(content, "file") == [LEAF.der, ROOT.der]
+    assert pin_command.certificates_in(content, "file") == [LEAF.der, ROOT.der]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +242,7 @@ def test_every_block_of_the_lax_form_is_read(content):
 )  # fmt: skip
 def test_a_block_that_cannot_be_read_is_refused_with_its_line(pin, content, line):
     with pytest.raises(HostError) as refused:
-        cmd_pin.certificates_in(content, "file")
+        pin_command.certificates_in(content, "file")
     assert refused.value.code in ("input.pem", "input.unknown_form")
     assert f"file, line {line or ''}" in str(refused.value)
     status, value = pin(content)
@@ -249,7 +251,7 @@ def test_a_block_that_cannot_be_read_is_refused_with_its_line(pin, content, line
 
 def test_a_key_is_no_certificate():
     with pytest.raises(HostError) as refused:
-        cmd_pin.certificates_in(FORMS["PKCS#8 PEM"][1], "file")
+        pin_command.certificates_in(FORMS["PKCS#8 PEM"][1], "file")
     assert refused.value.code == "input.unknown_form"
 
 
@@ -279,7 +281,7 @@ def test_the_certificates_used_are_those_put_in_or_the_file_is_refused(data):
         at = data.draw(st.integers(0, len(text)))
         text = text[:at] + data.draw(_PIECES) + text[at:]
     try:
-        used = cmd_pin.certificates_in(text, "file")
+        used = pin_command.certificates_in(text, "file")
     except HostError as refusal:
         assert refusal.code in ("input.pem", "input.unknown_form")
         assert "line" in str(refusal)

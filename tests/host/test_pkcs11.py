@@ -9,10 +9,11 @@ import pkcs11
 import pytest
 from pkcs11.util.ec import encode_named_curve_parameters
 
-from host_tools import signers
-from host_tools.errors import HostError
+from host_tools.cli.errors import HostError
+from host_tools.signing import signers
 from tests import softhsm
-from trustanchor import kinds, signatures
+from trustanchor import kinds
+from trustanchor.crypto import signatures
 
 NONE_GIVEN = argparse.Namespace(passphrase_file=None)
 LABELS = {"ec": kinds.ES256, "rsa": kinds.PS256}

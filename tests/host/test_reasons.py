@@ -5,7 +5,7 @@ import ast
 import re
 from pathlib import Path
 
-from host_tools.reasons import REASONS, explain
+from host_tools.cli.reasons import REASONS, explain
 
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "firmware" / "trustanchor"
 AREAS = {
@@ -68,7 +68,9 @@ def _name(function: ast.expr) -> str:
 
 
 def used() -> set[str]:
-    return {code for file in PACKAGE.glob("*.py") for code in codes_of(file.read_text())}
+    # The package's own file says where its public names are ("store.trust_store"), and no code.
+    files = [file for file in PACKAGE.rglob("*.py") if file.stem != "__init__"]
+    return {code for file in files for code in codes_of(file.read_text())}
 
 
 def test_every_code_of_the_device_package_has_a_row():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from host_tools import deploy, runtime, sim_rom
+from host_tools.build import deploy, romfs, runtime
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,12 +20,13 @@ def imported(image: Path, module: str) -> "subprocess.CompletedProcess[str]":
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     file = tmp_path / "image.romfs"
-    file.write_bytes(sim_rom.package_image("x86"))
+    file.write_bytes(romfs.package_image("x86"))
     return file
 
 
 @pytest.mark.parametrize(
-    "module", ["trustanchor.client", "trustanchor.store", "trustanchor._field"]
+    "module",
+    ["trustanchor.tls.client", "trustanchor.store.trust_store", "trustanchor.crypto._field"],
 )
 def test_modules_are_imported_from_the_image(image: Path, module: str) -> None:
     done = imported(image, f"lib.{module}")
@@ -39,7 +40,7 @@ def test_what_only_cpython_needs_is_not_in_the_image(image: Path) -> None:
 
 
 def test_native_code_is_that_of_the_architecture() -> None:
-    images = {sim_rom.package_image(name) for name in ("x86", "xtensawin", "rv32imc")}
+    images = {romfs.package_image(name) for name in ("x86", "xtensawin", "rv32imc")}
     assert len(images) == 3
     assert {"xtensawin", "rv32imc"} <= set(deploy.ARCHITECTURES)
 
@@ -49,6 +50,6 @@ def test_an_architecture_mpy_cross_does_not_have_is_refused(
 ) -> None:
     monkeypatch.setattr("sys.argv", ["sim_rom", "z80"])
     with pytest.raises(SystemExit) as refused:
-        sim_rom.main()
+        romfs.main()
     assert refused.value.code == 2
     assert "xtensawin" in capsys.readouterr().err

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from host_tools import bootstrap, distribution, runtime
-from host_tools.runtime import RuntimeMissing
+from host_tools.build import bootstrap, distribution, runtime
+from host_tools.build.runtime import RuntimeMissing
 
 Fake = Callable[..., Path]
 
@@ -186,7 +186,7 @@ def test_the_real_interpreters_pass(monkeypatch: pytest.MonkeyPatch) -> None:
         assert found.version >= runtime.OLDEST_VERSION
 
 
-# Setting up: host_tools/bootstrap.py.
+# Setting up: host_tools/build/bootstrap.py.
 
 
 def test_an_old_python_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +270,7 @@ def test_a_second_setup_installs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_the_module_run_as_a_program_says_what_it_found() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "host_tools.runtime"],
+        [sys.executable, "-m", "host_tools.build.runtime"],
         capture_output=True,
         text=True,
         timeout=60,

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from host_tools import deploy, shorten
-from host_tools.shorten import shortened
+from host_tools.build import deploy, shorten
+from host_tools.build.shorten import shortened
 
 SOURCES = {
-    source.stem: source.read_text(encoding="utf-8") for source in deploy.PACKAGE.glob("*.py")
+    source.stem: source.read_text(encoding="utf-8") for source in deploy.PACKAGE.rglob("*.py")
 }
 SPOKEN = shorten.spoken_names(SOURCES.values())
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from host_tools import bundle_encode, draft, hss_keys, signers
-from host_tools.bundle_encode import Authority, Key
-from host_tools.errors import HostError
+from host_tools.cli.errors import HostError
+from host_tools.signing import bundle_encode, draft, hss_keys, signers
+from host_tools.signing.bundle_encode import Authority, Key
 from tests.host.test_bundle_cli import FIRST, bundle, desk, first, keys, refused
 
 __all__ = ["desk", "keys"]  # fixtures
@@ -142,7 +142,7 @@ _SIGN = """
 import sys
 import time
 from pathlib import Path
-from host_tools import hss_keys
+from host_tools.signing import hss_keys
 hss_keys._SCRYPT_N = 1 << 4
 replace = hss_keys._replace
 

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from host_tools import bundle_encode, describe, draft
-from host_tools.bundle_encode import Authority, Description, Key, Probe
-from host_tools.signers import key_record
+from host_tools.signing import bundle_encode, describe, draft
+from host_tools.signing.bundle_encode import Authority, Description, Key, Probe
+from host_tools.signing.signers import key_record
 from tests.certs import pki
 from tests.host.test_bundle_cli import FIRST, bundle, desk, first, keys, made, refused
-from trustanchor.anchors import Anchor
-from trustanchor.state import Pin, PinSet, Service
+from trustanchor.state.anchors import Anchor
+from trustanchor.state.model import Pin, PinSet, Service
 
 __all__ = ["desk", "keys"]  # fixtures
 

@@ -17,9 +17,9 @@ import pytest
 from mpremote.transport import TransportExecError
 from mpremote.transport_serial import SerialTransport
 
-from host_tools import sim_rom
-from host_tools.errors import HostError
-from host_tools.sim import HARD_RESET, PWRON_RESET, WDT_RESET, Board, SimError
+from host_tools.build import romfs
+from host_tools.cli.errors import HostError
+from host_tools.sim.board import HARD_RESET, PWRON_RESET, WDT_RESET, Board, SimError
 
 _2030 = 1_893_456_000
 
@@ -507,9 +507,9 @@ def test_code_runs_from_a_romfs_and_takes_less_heap(tmp_path: Path) -> None:
         "import gc; gc.collect(); a = gc.mem_alloc()\nimport {0}\ngc.collect()\n"
         "print(gc.mem_alloc() - a, {0}.f3(3))"
     )
-    with Board(tmp_path / "flash.img", rom=sim_rom.build(rom)) as board:
+    with Board(tmp_path / "flash.img", rom=romfs.build(rom)) as board:
         with raw_repl(board) as serial:
-            serial.fs_writefile("onflash.mpy", sim_rom.compiled(rom / "lib" / "inrom.py"))
+            serial.fs_writefile("onflash.mpy", romfs.compiled(rom / "lib" / "inrom.py"))
             assert serial.exec("print(open('/rom/note.txt').read())") == b"not compiled\r\n"
         in_rom, value = run(board, cost.format("inrom"), soft_reset=True).split()
         on_flash, same = run(board, cost.format("onflash"), soft_reset=True).split()
@@ -520,9 +520,9 @@ def test_code_runs_from_a_romfs_and_takes_less_heap(tmp_path: Path) -> None:
 def test_a_romfs_of_what_does_not_compile_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("def")
     with pytest.raises(HostError, match="does not compile"):
-        sim_rom.build(tmp_path)
+        romfs.build(tmp_path)
     with pytest.raises(HostError, match="not a folder"):
-        sim_rom.build(tmp_path / "absent")
+        romfs.build(tmp_path / "absent")
 
 
 # The terminal.
@@ -598,7 +598,7 @@ def test_a_child_leaves_with_its_supervisor(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            "import sys, pathlib, time\nfrom host_tools.sim import Board\n"
+            "import sys, pathlib, time\nfrom host_tools.sim.board import Board\n"
             "b = Board(pathlib.Path(sys.argv[1]))\nb.wait_idle()\n"
             "print(b._child.pid, flush=True)\ntime.sleep(60)",
             str(tmp_path / "flash.img"),

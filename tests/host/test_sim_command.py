@@ -82,13 +82,13 @@ def test_the_package_with_its_native_code_is_mounted_as_rom(tmp_path: Path) -> N
     assert host.stdout.readline().startswith("board 1: ")
     done = subprocess.run(
         [MPREMOTE, "connect", str(tmp_path / "port"), "exec"]
-        + ["from trustanchor import _field; print(_field.__file__)"],
+        + ["from trustanchor.crypto import _field; print(_field.__file__)"],
         capture_output=True,
         text=True,
         timeout=30,
     )
     host.communicate("quit\n", timeout=30)
-    assert done.stdout.strip() == "/rom/lib/trustanchor/_field.mpy"
+    assert done.stdout.strip() == "/rom/lib/trustanchor/crypto/_field.mpy"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -13,7 +13,7 @@ import pytest
 from mpremote.transport import TransportExecError
 from mpremote.transport_serial import SerialTransport
 
-from host_tools.sim import Board
+from host_tools.sim.board import Board
 
 MPREMOTE = Path(sys.executable).with_name("mpremote")
 

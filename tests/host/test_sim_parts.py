@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host_tools import runtime
-from host_tools.sim import FOLDER
-from host_tools.sim_nvs import Nvs, NvsError
-from host_tools.sim_repl import SOFT_RESET, SOURCE_BYTES, Command, Repl
+from host_tools.build import runtime
+from host_tools.sim.board import FOLDER
+from host_tools.sim.nvs import Nvs, NvsError
+from host_tools.sim.repl import SOFT_RESET, SOURCE_BYTES, Command, Repl
 
 _spec = importlib.util.spec_from_file_location("sim_flash", FOLDER / "flash.py")
 assert _spec and _spec.loader

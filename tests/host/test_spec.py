@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from host_tools.reasons import REASONS
+from host_tools.cli.reasons import REASONS
 from tests import spec_codes
 from trustanchor import limits
 

@@ -4,7 +4,7 @@
 import re
 from pathlib import Path
 
-from host_tools.reasons import REASONS
+from host_tools.cli.reasons import REASONS
 from trustanchor import limits
 
 ROOT = Path(__file__).resolve().parents[2]

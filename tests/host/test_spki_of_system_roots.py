@@ -16,8 +16,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from trustanchor.certificate import Certificate
-from trustanchor.derive import spki_of
+from trustanchor.state.derive import spki_of
+from trustanchor.x509.certificate import Certificate
 
 # Some roots have the serial number 0, which cryptography will refuse one day.
 pytestmark = pytest.mark.filterwarnings(

@@ -11,12 +11,12 @@ import pytest
 from stand_in import Clock
 
 from tests.certs.make_fixtures import FIXTURES
-from trustanchor.cbor import FileSource
+from trustanchor.encoding.cbor import FileSource
 from trustanchor.errors import StoreError, TrustError
 from trustanchor.kinds import CLOCK_KNOWN, EVENT_PIN_SEEN
-from trustanchor.policy import Verdict
-from trustanchor.state import Asked
-from trustanchor.store import Store
+from trustanchor.state.model import Asked
+from trustanchor.store.trust_store import Store
+from trustanchor.verdict.policy import Verdict
 
 SIGNED = FIXTURES / "bundle"
 

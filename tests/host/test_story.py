@@ -8,22 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from host_tools import cli, demo, demo_story
-from host_tools.demo import Row
-from host_tools.demo_story import Desk, Place
-from host_tools.errors import HostError
+from host_tools.cli import main as cli
+from host_tools.cli.errors import HostError
+from host_tools.demo import steps, story
+from host_tools.demo.steps import Row
+from host_tools.demo.story import Desk, Place
 from tests.certs import pki
 
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
-    return list(demo_story.tell(tmp_path_factory.mktemp("story")))
+    return list(story.tell(tmp_path_factory.mktemp("story")))
 
 
 def play(monkeypatch: pytest.MonkeyPatch, rows: list[Row], *options: str) -> int:
     """The command, with a story that was told before."""
-    monkeypatch.setattr(demo, "tell", lambda folder: iter(()))
-    monkeypatch.setattr(demo_story, "tell", lambda folder: iter(rows))
+    monkeypatch.setattr(steps, "tell", lambda folder: iter(()))
+    monkeypatch.setattr(story, "tell", lambda folder: iter(rows))
     return cli.main(["demo", *options])
 
 
@@ -32,7 +33,7 @@ def test_every_row_is_as_expected(rows: list[Row]) -> None:
 
 
 def test_every_chapter_has_connections_accepted_and_refused(rows: list[Row]) -> None:
-    chapters = [title for title, _ in demo_story.CHAPTERS]
+    chapters = [title for title, _ in story.CHAPTERS]
     assert list(dict.fromkeys(row.chapter for row in rows)) == chapters
     for chapter in chapters:
         codes = [row.code for row in rows if row.chapter == chapter and row.tls]
@@ -43,9 +44,9 @@ def test_every_chapter_has_connections_accepted_and_refused(rows: list[Row]) -> 
 def test_both_parts_are_in_the_command(
     rows: list[Row], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = Row(demo.CHAPTER, "the primary key", "1.2", "ok", "ok", "", 0.1, "")
-    monkeypatch.setattr(demo, "tell", lambda folder: iter([first]))
-    monkeypatch.setattr(demo_story, "tell", lambda folder: iter(rows))
+    first = Row(steps.CHAPTER, "the primary key", "1.2", "ok", "ok", "", 0.1, "")
+    monkeypatch.setattr(steps, "tell", lambda folder: iter([first]))
+    monkeypatch.setattr(story, "tell", lambda folder: iter(rows))
     assert cli.main(["demo", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["as_expected"] is True
@@ -82,10 +83,10 @@ def test_the_table_says_what_was_expected(
 def doubtful(place: Place) -> Iterator[Row]:
     """A chapter that expects what does not happen, row by row."""
     root = pki.authority("Root")
-    leaf = pki.end_entity(demo.HOST, root)
-    stranger = pki.end_entity(demo.HOST, root)
-    place.desk.keep(leaf=leaf, spare=pki.end_entity(demo.HOST), doubtful_root=root)
-    state = demo_story._state(1, ["leaf", "spare"], ["doubtful_root"])
+    leaf = pki.end_entity(steps.HOST, root)
+    stranger = pki.end_entity(steps.HOST, root)
+    place.desk.keep(leaf=leaf, spare=pki.end_entity(steps.HOST), doubtful_root=root)
+    state = story._state(1, ["leaf", "spare"], ["doubtful_root"])
     bundle = place.desk.make("doubtful", state)
     yield place.provision("as it should be", bundle)
     yield place.install("the same again", bundle, "ok")
@@ -99,8 +100,8 @@ def doubtful(place: Place) -> Iterator[Row]:
 def test_a_story_that_does_not_happen_is_not_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo_story, "CHAPTERS", [("doubtful", doubtful)])
-    found = [(row.code, row.is_as_expected) for row in demo_story.tell(tmp_path)]
+    monkeypatch.setattr(story, "CHAPTERS", [("doubtful", doubtful)])
+    found = [(row.code, row.is_as_expected) for row in story.tell(tmp_path)]
     assert found == [
         ("ok", True),
         ("update.current", False),
@@ -125,7 +126,7 @@ def test_a_board_that_fails_ends_the_story_in_a_sentence(
     def chapter(place: Place) -> Iterator[Row]:
         yield place.provision("no bundle", place.desk.folder / "passphrase")
 
-    monkeypatch.setattr(demo_story, "CHAPTERS", [("a bad program", chapter)])
-    monkeypatch.setattr(demo_story, "_PROGRAM", "def told(*words):\n    no_such_name\n")
+    monkeypatch.setattr(story, "CHAPTERS", [("a bad program", chapter)])
+    monkeypatch.setattr(story, "_PROGRAM", "def told(*words):\n    no_such_name\n")
     with pytest.raises(HostError, match="The board failed: "):
-        list(demo_story.tell(tmp_path))
+        list(story.tell(tmp_path))

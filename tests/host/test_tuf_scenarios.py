@@ -14,16 +14,17 @@ from typing import Any
 import pytest
 from stand_in import Clock
 
-from host_tools.bundle_encode import Authority, Description, KeySigner, encode_state, sign
+from host_tools.signing.bundle_encode import Authority, Description, KeySigner, encode_state, sign
 from tests.certs import pki
-from trustanchor import packing, update
-from trustanchor.bundle import parse
-from trustanchor.cbor import BytesSource
+from trustanchor.encoding.cbor import BytesSource
 from trustanchor.errors import TrustError
 from trustanchor.kinds import CLOCK_KNOWN, MODE_KEY
 from trustanchor.limits import BUILD_AT
-from trustanchor.state import Pin, PinSet, Service
-from trustanchor.store import Store
+from trustanchor.state import packing
+from trustanchor.state.model import Pin, PinSet, Service
+from trustanchor.store.trust_store import Store
+from trustanchor.update import acceptance
+from trustanchor.update.bundle import parse
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -179,13 +180,13 @@ def test_a_rotation_is_accepted_as_tuf_accepts_it(
 ) -> None:
     """One difference: TUF passes over signatures of unknown keys, here they refuse the bundle."""
     first = sign("state", payload(1, *before), [KEYS[number] for number in before[1]])
-    record, _ = update.accept(None, (), BytesSource(first), (BUILD_AT, 0), Device)
+    record, _ = acceptance.accept(None, (), BytesSource(first), (BUILD_AT, 0), Device)
     successor = sign("state", payload(2, *after), [KEYS[number] for number in signers])
     loaded = (parse(BytesSource(first)),)
     kept = packing.pack(record)
     code = "ok"
     try:
-        update.accept(record, loaded, BytesSource(successor), (BUILD_AT, 0), Device)
+        acceptance.accept(record, loaded, BytesSource(successor), (BUILD_AT, 0), Device)
     except TrustError as refusal:
         code = refusal.code
     assert code == CODES[outcome]

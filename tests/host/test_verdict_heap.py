@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from host_tools import runtime
+from host_tools.build import runtime
 from tests.bench import run
 
 # chain -> KB from .mpy files, KB from a ROMFS. `make bench` has the figures of the day.

@@ -30,7 +30,7 @@ def read(name):
 
 
 def context(case):
-    from trustanchor.anchors import Anchor
+    from trustanchor.state.anchors import Anchor
 
     anchors = [Anchor(unhex(name), unhex(spki)) for name, spki in case.get("anchors", ())]
     made = trustanchor.Context(

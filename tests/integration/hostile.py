@@ -7,7 +7,7 @@ STREAMS are said after the ClientHello whatever it holds; RESHAPES change what a
 import time
 from collections.abc import Callable, Iterator
 
-from host_tools.servers import HANDSHAKE
+from host_tools.demo.servers import HANDSHAKE
 
 Reshape = Callable[[Iterator[bytes]], Iterator[bytes]]
 

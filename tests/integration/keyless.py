@@ -14,7 +14,7 @@ from tlslite.api import (
 )
 from tlslite.errors import TLSError
 
-from host_tools.servers import Listener
+from host_tools.demo.servers import Listener
 
 
 class KeylessServer(Listener):

@@ -46,7 +46,7 @@ def with_free(tls, port, free):
 def unload(loaded):
     for name in list(sys.modules):
         if name.startswith("trustanchor.") and name not in loaded:
-            forget(name[len("trustanchor.") :])
+            forget(name.rsplit(".", 1)[-1])
 
 
 with open(sys.argv[1]) as file:

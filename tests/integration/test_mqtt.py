@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from host_tools import deploy, runtime
+from host_tools.build import deploy, runtime
 from tests.broker import Broker, NoBroker, find
 from tests.certs import pki
 

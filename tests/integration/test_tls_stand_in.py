@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from tests.certs import pki
-from trustanchor import _tls
-from trustanchor.tap import Tap
+from trustanchor.tls import _tls
+from trustanchor.tls.tap import Tap
 
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 DATA = bytes(range(251)) * (4 * 1024 * 1024 // 251)

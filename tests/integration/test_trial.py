@@ -20,14 +20,15 @@ from typing import Any
 
 import pytest
 
-from host_tools import bundle_encode, deploy, runtime, sim_rom
-from host_tools.bundle_encode import Authority, Description, Key, KeySigner, Probe
-from host_tools.servers import HangingServer, Relay, TlsServer
+from host_tools.build import deploy, romfs, runtime
+from host_tools.demo.servers import HangingServer, Relay, TlsServer
+from host_tools.signing import bundle_encode
+from host_tools.signing.bundle_encode import Authority, Description, Key, KeySigner, Probe
 from tests.certs import pki
 from tests.integration.keyless import KeylessServer
-from trustanchor.derive import anchor_of
 from trustanchor.kinds import MODE_KEY, MODE_PATH
-from trustanchor.state import Pin, PinSet, Service
+from trustanchor.state.derive import anchor_of
+from trustanchor.state.model import Pin, PinSet, Service
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVICE = ROOT / "tests" / "integration" / "trial_device.py"
@@ -341,7 +342,7 @@ class Device:
             shutil.copytree(deploy.package_folder("mpy", "x86"), rom / "trustanchor")
             shutil.copy(DEVICE, rom)
             image = folder / "image.romfs"
-            image.write_bytes(sim_rom.build(rom))
+            image.write_bytes(romfs.build(rom))
             arguments = ("tests/from_rom.py", str(image), "trial_device")
             self._command = runtime.find(32).command(*arguments, heap="100K")
 

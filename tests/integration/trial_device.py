@@ -12,9 +12,7 @@ import json
 import socket
 import sys
 
-from trustanchor import Refused, TrustError, clock
-from trustanchor.client import Context
-from trustanchor.store import Store
+from trustanchor import Context, Refused, Store, TrustError, clock
 
 HOST = "127.0.0.1"
 HOSTS = {"web": HOST, "log": "localhost"}
@@ -69,11 +67,11 @@ class Device:
         def full(asked=None):
             raise MemoryError
 
-        self.store.previous = full  # type: ignore[method-assign]
+        self.store.previous = full
         try:
             return self.visit(port)
         finally:
-            self.store.previous = previous  # type: ignore[method-assign]
+            self.store.previous = previous
 
     def wrap(self, port):
         """As umqtt.simple does it: it does not say which port."""

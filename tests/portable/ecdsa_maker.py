@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """ECDSA signatures made by hand, for tests: slow, plain, and not on any device."""
 
-from trustanchor import _ecdsa_plain, ecdsa
 from trustanchor.compat import sha256
+from trustanchor.crypto import _ecdsa_plain, ecdsa
 
 
 def run(steps):

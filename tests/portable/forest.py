@@ -24,13 +24,14 @@ from der_maker import (
     san_of,
     tlv,
 )
-from trustanchor import path, signatures
-from trustanchor.anchors import Anchor, AnchorList
-from trustanchor.certificate import Certificate
+from trustanchor.crypto import signatures
 from trustanchor.errors import TrustError
 from trustanchor.kinds import SERVER_AUTH
-from trustanchor.local import LocalState
-from trustanchor.state import TrustState
+from trustanchor.state.anchors import Anchor, AnchorList
+from trustanchor.state.local import LocalState
+from trustanchor.state.model import TrustState
+from trustanchor.verdict import path
+from trustanchor.x509.certificate import Certificate
 
 HOST = "device.example"
 NOW = 1750000000  # der_maker's certificates are valid in 2025 to 2034

@@ -5,8 +5,8 @@
 import lean  # noqa: F401 - first
 import os
 
-from trustanchor import update
-from trustanchor.cbor import FileSource
+from trustanchor.update import acceptance
+from trustanchor.encoding.cbor import FileSource
 from trustanchor.compat import forget
 from trustanchor.limits import BUILD_AT
 
@@ -42,4 +42,4 @@ def bundle(name):
 def accept(record, source, loaded=()):
     # What the update before has left loaded; a board has .mpy files and room.
     forget("admit", "bundle", "names", "rules")
-    return update.accept(record, loaded, source, UNKNOWN, Device)[0]
+    return acceptance.accept(record, loaded, source, UNKNOWN, Device)[0]

@@ -13,10 +13,10 @@ from trustanchor.compat import sha256
 from trustanchor.errors import UpdateError
 from trustanchor.kinds import MODE_KEY
 from trustanchor.limits import BUILD_AT
-from trustanchor.local import LocalState, retired_entry
-from trustanchor.record import Record
-from trustanchor.state import Asked, Pin, PinSet, Service, TrustState
-from trustanchor.store import Store
+from trustanchor.state.local import LocalState, retired_entry
+from trustanchor.state.model import Asked, Pin, PinSet, Service, TrustState
+from trustanchor.state.record import Record
+from trustanchor.store.trust_store import Store
 
 AUTHORITY = sha256(b"authority")
 BACKUP = sha256(b"backup authority")
@@ -63,7 +63,7 @@ def _parsed(data):
 
 
 class Rules:
-    """What update.py decides."""
+    """What acceptance.py decides."""
 
     def accept(self, record, loaded, source, at, device):
         state = parse(source)

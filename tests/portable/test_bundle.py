@@ -8,10 +8,10 @@ from bundling import (
 )  # fmt: skip
 from check import equal, false, refuses, true
 
-from trustanchor.bundle import parse
-from trustanchor.cbor import BytesSource
+from trustanchor.update.bundle import parse
+from trustanchor.encoding.cbor import BytesSource
 from trustanchor.compat import sha256
-from trustanchor.prefix import Prefix
+from trustanchor.update.prefix import Prefix
 from trustanchor.kinds import RESCUE, STATE
 
 

@@ -8,8 +8,8 @@ from bundling import (
 )  # fmt: skip
 from check import equal, refuses, true
 
-from trustanchor.bundle import parse
-from trustanchor.cbor import BytesSource
+from trustanchor.update.bundle import parse
+from trustanchor.encoding.cbor import BytesSource
 
 
 def parsed(*changes):

@@ -5,8 +5,8 @@
 from signed_bundles import Changed, accept, bundle
 
 from check import refuses
-from trustanchor.cbor import BytesSource
-from trustanchor.prefix import Prefix
+from trustanchor.encoding.cbor import BytesSource
+from trustanchor.update.prefix import Prefix
 
 
 def test_a_changed_signature_is_refused():

@@ -5,7 +5,7 @@
 from signed_bundles import accept, bundle
 
 from check import equal, refuses
-from trustanchor.prefix import Prefix
+from trustanchor.update.prefix import Prefix
 
 
 def test_two_es256_signers_provision_and_their_successors_follow_by_a_link():

@@ -6,7 +6,6 @@ import os
 from scratch import empty_folder, key
 
 from check import equal, false, true
-from trustanchor.cache import Cache
 from trustanchor.kinds import EVENT_INTERMEDIATES, EVENT_PATH
 from trustanchor.limits import (
     CACHE_PENDING_BYTES,
@@ -18,8 +17,9 @@ from trustanchor.limits import (
     LEARNED,
     LEARNED_BYTES,
 )
-from trustanchor.local import LocalState
-from trustanchor.tables import Tables
+from trustanchor.state.local import LocalState
+from trustanchor.store.cache import Cache
+from trustanchor.store.tables import Tables
 
 NOW = 1800000000
 

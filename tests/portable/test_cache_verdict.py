@@ -10,13 +10,14 @@ import sys
 from scratch import empty_folder, key
 
 from check import equal, false, true
-from trustanchor.cache import Cache
 from trustanchor.kinds import EVENT_PATH
-from trustanchor.learning import join, retire
-from trustanchor.local import LocalState, retired_entry
-from trustanchor.mode_path import cache_key
-from trustanchor.policy import judge
-from trustanchor.state import Asked, Pin, PinSet, Service, TrustState
+from trustanchor.state.local import LocalState, retired_entry
+from trustanchor.state.model import Asked, Pin, PinSet, Service, TrustState
+from trustanchor.state.retired import retire
+from trustanchor.store.cache import Cache
+from trustanchor.store.learning import join
+from trustanchor.verdict.mode_path import cache_key
+from trustanchor.verdict.policy import judge
 
 CHAIN = (b"leaf certificate", b"intermediate")
 NOW = 1800000000
@@ -64,7 +65,14 @@ class Case:
 def test_a_cached_verdict_loads_no_signature_code():
     case = Case()
     names = [
-        "trustanchor." + name for name in ("signatures", "path", "certificate", "ecdsa", "rsa")
+        "trustanchor." + name
+        for name in (
+            "crypto.signatures",
+            "verdict.path",
+            "x509.certificate",
+            "crypto.ecdsa",
+            "crypto.rsa",
+        )
     ]
     kept = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     try:

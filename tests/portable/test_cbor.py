@@ -2,9 +2,9 @@
 """Deterministic CBOR: what RFC 8949 section 4.2.1 and SPEC.md E1 to E5 allow, and nothing else."""
 
 from check import equal, refuses, true
-from trustanchor.cbor import BytesSource, FileSource, Reader
+from trustanchor.encoding.cbor import BytesSource, FileSource, Reader
 from trustanchor.limits import AUTHORITY_BYTES
-from trustanchor.prefix import record_span
+from trustanchor.update.prefix import record_span
 
 FILE = "build/test_cbor.bin"
 

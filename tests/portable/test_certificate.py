@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Certificates: what is taken, what is refused, in the order of RFC 5280 section 4.1."""
 
+import trustanchor.limits as limits
 from check import equal, false, refuses, true
 from der_maker import (
     AKI,
@@ -27,12 +28,11 @@ from der_maker import (
     tlv,
     utc,
 )
-from trustanchor import limits
-from trustanchor.certificate import Certificate
 from trustanchor.compat import sha256
-from trustanchor.derive import spki_of
-from trustanchor.identity import usage
 from trustanchor.kinds import CLIENT_AUTH, KU_DIGITAL_SIGNATURE, KU_KEY_CERT_SIGN, SERVER_AUTH
+from trustanchor.state.derive import spki_of
+from trustanchor.x509.certificate import Certificate
+from trustanchor.x509.identity import usage
 
 SAN_A = extension(SAN, san_of(dns(b"a.test")))
 SERVER = usage(SERVER_AUTH)

@@ -5,12 +5,12 @@ import gc
 import json
 
 from check import equal, false, fixture, fixture_names, true
-from trustanchor.certificate import Certificate
-from trustanchor.derive import spki_of
 from trustanchor.errors import TrustError
-from trustanchor.identity import usage
 from trustanchor.kinds import CLIENT_AUTH, SERVER_AUTH
-from trustanchor.names import general_names, parse_reference, presented_matches
+from trustanchor.state.derive import spki_of
+from trustanchor.x509.certificate import Certificate
+from trustanchor.x509.identity import usage
+from trustanchor.x509.names import general_names, parse_reference, presented_matches
 
 
 def read(name):

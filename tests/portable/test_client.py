@@ -4,9 +4,10 @@
 from test_dial import NO_HOSTS
 
 from check import equal, refuses
-from trustanchor import client, policy
-from trustanchor.literal import LiteralStore
-from trustanchor.rules import literal
+from trustanchor.state.rules import literal
+from trustanchor.tls import client
+from trustanchor.tls.literal import LiteralStore
+from trustanchor.verdict import policy
 
 PINS = [b"1" * 32, b"2" * 32]
 

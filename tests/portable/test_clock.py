@@ -4,11 +4,12 @@
 import time
 
 from check import equal, true
-from trustanchor import clock, policy
+from trustanchor import clock
 from trustanchor.kinds import CLOCK_KNOWN, CLOCK_UNKNOWN, CLOCK_VERIFIED, MODE_KEY
 from trustanchor.limits import BUILD_AT
-from trustanchor.local import LocalState
-from trustanchor.state import Asked, Pin, PinSet, Service, TrustState
+from trustanchor.state.local import LocalState
+from trustanchor.state.model import Asked, Pin, PinSet, Service, TrustState
+from trustanchor.verdict import policy
 
 DAY = 86400
 ISSUED = BUILD_AT + 100 * DAY

@@ -8,13 +8,13 @@ from trustanchor.compat import collect_every, forget, recover
 
 
 def test_a_forgotten_module_is_loaded_anew_where_heap_is_scarce():
-    import trustanchor.der as before
-    from trustanchor.der import Reader
+    import trustanchor.encoding.der as before
+    from trustanchor.encoding.der import Reader
 
     equal(Reader(b"\x05\x00").peek(), 5)
     forget("der", "never_loaded")
-    true(("trustanchor.der" in sys.modules) is not IS_MICROPYTHON)
-    from trustanchor.der import Reader as Again
+    true(("trustanchor.encoding.der" in sys.modules) is not IS_MICROPYTHON)
+    from trustanchor.encoding.der import Reader as Again
 
     equal(Again(b"\x05\x00").peek(), 5)
     true((Again is Reader) is not IS_MICROPYTHON)
@@ -23,7 +23,8 @@ def test_a_forgotten_module_is_loaded_anew_where_heap_is_scarce():
 
 
 def test_code_that_has_state_or_is_native_stays():
-    from trustanchor import ecdsa, errors, signatures
+    import trustanchor.errors as errors
+    from trustanchor.crypto import ecdsa, signatures
 
     before = errors.TrustError
     machine = ecdsa.kernel()  # False where it cannot run
@@ -31,18 +32,18 @@ def test_code_that_has_state_or_is_native_stays():
     forget("errors", "compat", "_field")
     true(sys.modules["trustanchor.errors"].TrustError is before)
     true("trustanchor.compat" in sys.modules)
-    true((not machine) or sys.modules["trustanchor._field"] is machine)
-    true(("trustanchor.ecdsa" in sys.modules) is not IS_MICROPYTHON)
+    true((not machine) or sys.modules["trustanchor.crypto._field"] is machine)
+    true(("trustanchor.crypto.ecdsa" in sys.modules) is not IS_MICROPYTHON)
 
 
 def test_after_a_shortage_all_but_that_is_given_back():
-    import trustanchor.der
+    import trustanchor.encoding.der
     import trustanchor.errors  # noqa: F401
 
     recover()
     true("trustanchor.errors" in sys.modules)
-    true(("trustanchor.der" in sys.modules) is not IS_MICROPYTHON)
-    from trustanchor.der import Reader
+    true(("trustanchor.encoding.der" in sys.modules) is not IS_MICROPYTHON)
+    from trustanchor.encoding.der import Reader
 
     equal(Reader(b"\x05\x00").peek(), 5)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Name constraints (RFC 5280 section 4.2.1.10): one CA's subtrees, one certificate below it."""
 
+import trustanchor.limits as limits
 from check import equal, refuses
 from der_maker import (
     SAN,
@@ -14,8 +15,8 @@ from der_maker import (
     san_of,
     tlv,
 )
-from trustanchor import constraints, limits
-from trustanchor.certificate import Certificate
+from trustanchor.x509 import constraints
+from trustanchor.x509.certificate import Certificate
 
 
 class Counter:

@@ -20,11 +20,12 @@ from der_maker import (
     name,
     san_of,
 )
-from trustanchor import path, signatures
-from trustanchor.anchors import Anchor
-from trustanchor.certificate import Certificate
+from trustanchor.crypto import signatures
 from trustanchor.errors import TrustError
 from trustanchor.kinds import SERVER_AUTH
+from trustanchor.state.anchors import Anchor
+from trustanchor.verdict import path
+from trustanchor.x509.certificate import Certificate
 
 ROOT, INTER = name(b"Root"), name(b"Inter")
 HOST = "a.test"

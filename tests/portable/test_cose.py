@@ -5,9 +5,9 @@ import bundling
 from bundling import encode, kid, signature, state, wrap
 
 from check import equal, refuses, true
-from trustanchor.cbor import BytesSource, Reader
-from trustanchor.cose import Message
+from trustanchor.encoding.cbor import BytesSource, Reader
 from trustanchor.kinds import LINK, RESCUE, STATE
+from trustanchor.update.cose import Message
 
 PAYLOAD = encode(state())
 

@@ -3,8 +3,8 @@
 
 from check import equal, refuses
 from der_maker import generalized, tlv, utc
-from trustanchor.der import Reader
-from trustanchor.leaf import parse_time
+from trustanchor.encoding.der import Reader
+from trustanchor.x509.leaf import parse_time
 
 
 def seconds(element):

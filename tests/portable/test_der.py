@@ -2,9 +2,9 @@
 """What DER forbids is refused: every rule of X.690 sections 8, 10 and 11 that X.509 meets."""
 
 from check import equal, false, refuses, true
-from trustanchor.der import Reader
+from trustanchor.encoding.der import Reader
 from trustanchor.kinds import OCTET_STRING, SEQUENCE
-from trustanchor.x509 import boolean, named_bits
+from trustanchor.x509.fields import boolean, named_bits
 
 
 def reader(text):

@@ -17,10 +17,10 @@ from der_maker import (
     extension,
     tlv,
 )
-from trustanchor.certificate import Certificate
-from trustanchor.derive import anchor_of
-from trustanchor.identity import usage
 from trustanchor.kinds import CLIENT_AUTH, SERVER_AUTH
+from trustanchor.state.derive import anchor_of
+from trustanchor.x509.certificate import Certificate
+from trustanchor.x509.identity import usage
 
 BOTH = SERVER_AUTH | CLIENT_AUTH
 

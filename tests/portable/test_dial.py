@@ -6,10 +6,10 @@ import select
 from errno import ECONNREFUSED, EINPROGRESS
 
 from check import equal, refuses, true
-from trustanchor import dial
 from trustanchor.compat import ticks_diff, ticks_ms
 from trustanchor.errors import Refused
-from trustanchor.streams import open_connection
+from trustanchor.tls import dial
+from trustanchor.tls.streams import open_connection
 
 
 class Network:

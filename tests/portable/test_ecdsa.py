@@ -4,7 +4,7 @@
 from ecdsa_maker import numbers_below, sign, times, verify
 
 import check
-from trustanchor import _signatures_ecdsa, ecdsa
+from trustanchor.crypto import _signatures_ecdsa, ecdsa
 
 _BITS = (256, 384, 521)
 

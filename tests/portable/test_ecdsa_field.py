@@ -7,8 +7,8 @@ first test says so.
 
 import check
 from check import IS_MICROPYTHON
-from trustanchor import _ecdsa_plain, ecdsa
 from trustanchor.compat import sha256
+from trustanchor.crypto import _ecdsa_plain, ecdsa
 
 _DOUBLE = 0xFF
 _NEGATE = 0x40

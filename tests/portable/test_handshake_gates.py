@@ -3,7 +3,7 @@
 
 from check import equal, false, true
 from trustanchor.errors import Refused
-from trustanchor.handshake import Connection
+from trustanchor.tls.handshake import Connection
 
 LEAF = b"leaf"
 

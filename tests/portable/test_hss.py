@@ -2,7 +2,7 @@
 """HSS/LMS: the test cases of RFC 8554 appendix F, and what a verifier must refuse."""
 
 import check
-from trustanchor import hss, signatures
+from trustanchor.crypto import hss, signatures
 
 # Test case 1: two levels of height 5, w = 8.
 _KEY_1 = bytes.fromhex(

@@ -2,7 +2,7 @@
 """HSS/LMS signatures made by pyhsslms: every parameter set with SHA-256."""
 
 import check
-from trustanchor import signatures
+from trustanchor.crypto import signatures
 
 
 def _case(name):

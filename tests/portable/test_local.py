@@ -4,12 +4,12 @@
 from stand_in import Holder, Verdict
 
 from check import equal, false, true
-from trustanchor import learning
 from trustanchor.kinds import EVENT_LEAF_NOT_BEFORE
-from trustanchor.learning import raised_bound
 from trustanchor.limits import BOUND_AHEAD_S
-from trustanchor.local import LocalState
-from trustanchor.state import Pin, PinSet, TrustState
+from trustanchor.state.local import LocalState
+from trustanchor.state.model import Pin, PinSet, TrustState
+from trustanchor.store import learning
+from trustanchor.store.learning import raised_bound
 
 DAY = 86400
 ISSUED = 1800000000

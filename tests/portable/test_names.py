@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Hosts (RFC 9525): what may be asked for, what a SAN presents, what a pattern covers."""
 
+import trustanchor.limits as limits
 from check import equal, false, refuses, true
-from trustanchor import limits
-from trustanchor.names import parse_reference, pattern_matches, presented_matches
+from trustanchor.x509.names import parse_reference, pattern_matches, presented_matches
 
 
 def san(*entries):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Distinguished names (RFC 5280 section 7.1): when two of them are one."""
 
+import trustanchor.limits as limits
 from check import equal, false, refuses, true
-from trustanchor import limits
-from trustanchor.dn import name_key, parse_rdns, same_name
+from trustanchor.x509.dn import name_key, parse_rdns, same_name
 
 CN = bytes.fromhex("0603550403")
 OU = bytes.fromhex("060355040b")

@@ -4,10 +4,11 @@
 import forest
 from forest import NOW, anchor, authority, code, end_entity, key_id, paths, state_of
 
+import trustanchor.limits as limits
 from check import equal, refuses, true
-from trustanchor import limits, path
-from trustanchor.certificate import Certificate
 from trustanchor.compat import sha256
+from trustanchor.verdict import path
+from trustanchor.x509.certificate import Certificate
 
 LEAF = end_entity()
 INTER = authority("Inter", "Root", 2, signer=9)

@@ -16,6 +16,7 @@ from forest import (
     state_of,
 )
 
+import trustanchor.limits as limits
 from check import equal, true
 from der_maker import (
     CONSTRAINTS,
@@ -28,9 +29,9 @@ from der_maker import (
     san_of,
     tlv,
 )
-from trustanchor import limits, path
-from trustanchor.certificate import Certificate
 from trustanchor.errors import TrustError
+from trustanchor.verdict import path
+from trustanchor.x509.certificate import Certificate
 
 EC_KEY = bytes.fromhex("06072a8648ce3d0201")
 P521 = bytes.fromhex("06052b81040023")

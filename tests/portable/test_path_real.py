@@ -4,11 +4,11 @@
 import time
 
 from check import equal, false, fixture, true
-from trustanchor.certificate import Certificate
-from trustanchor.local import LocalState
-from trustanchor.policy import judge, judging
-from trustanchor.rules import literal
-from trustanchor.state import Asked
+from trustanchor.state.local import LocalState
+from trustanchor.state.model import Asked
+from trustanchor.state.rules import literal
+from trustanchor.verdict.policy import judge, judging
+from trustanchor.x509.certificate import Certificate
 
 HOST = "device.example"
 
@@ -23,7 +23,7 @@ def now():
 
 
 def asked_of(roots, pins=()):
-    from trustanchor.derive import anchor_of
+    from trustanchor.state.derive import anchor_of
 
     state = literal(pins, [anchor_of(read(root)) for root in roots])
     return state, Asked(state.services[0], HOST, 443)

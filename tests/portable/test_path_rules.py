@@ -16,10 +16,10 @@ from forest import (
 
 from check import equal
 from der_maker import CRITICAL, EKU, KEY_USAGE, certificate, extension, name, tlv
-from trustanchor.certificate import Certificate
 from trustanchor.compat import sha256
 from trustanchor.errors import TrustError
 from trustanchor.kinds import CLIENT_AUTH, SERVER_AUTH
+from trustanchor.x509.certificate import Certificate
 
 LEAF = end_entity()
 INTER = authority("Inter", "Root", 2, signer=9)

@@ -2,9 +2,9 @@
 """Pins against keys: which matches, and if none, why."""
 
 from check import equal, false, true
-from trustanchor.local import LocalState, retired_entry
-from trustanchor.pins import change_times, first_live, has_expired, match, why_none
-from trustanchor.state import Pin, PinSet, TrustState
+from trustanchor.state.local import LocalState, retired_entry
+from trustanchor.state.model import Pin, PinSet, TrustState
+from trustanchor.state.pins import change_times, first_live, has_expired, match, why_none
 
 A, B, C = b"a" * 32, b"b" * 32, b"c" * 32
 NOW = 1000

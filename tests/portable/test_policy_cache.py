@@ -6,14 +6,14 @@ import gc
 from forest import HOST, NOW, Fake, anchor, authority, end_entity, key
 
 from check import equal, false, true
-from trustanchor.anchors import AnchorList
-from trustanchor.certificate import Certificate
 from trustanchor.compat import sha256
 from trustanchor.kinds import CLIENT_AUTH, EVENT_PATH, EVENT_PIN_SEEN, MODE_ANCHORS
-from trustanchor.local import LocalState, retired_entry
-from trustanchor.mode_path import cache_key
-from trustanchor.policy import judge
-from trustanchor.state import NO_DIGEST, Asked, Pin, PinSet, Service, TrustState
+from trustanchor.state.anchors import AnchorList
+from trustanchor.state.local import LocalState, retired_entry
+from trustanchor.state.model import NO_DIGEST, Asked, Pin, PinSet, Service, TrustState
+from trustanchor.verdict.mode_path import cache_key
+from trustanchor.verdict.policy import judge
+from trustanchor.x509.certificate import Certificate
 
 LEAF = end_entity()
 INTER = authority("Inter", "Root", 2, signer=9)

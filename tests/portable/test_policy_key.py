@@ -2,12 +2,12 @@
 """Mode key: pins, deny list, leaf dates, the clock, and what the verdict reports."""
 
 from check import equal, false, fixture, true
-from trustanchor.certificate import Certificate
 from trustanchor.kinds import CLIENT_AUTH, EVENT_PIN_SEEN, MODE_KEY
-from trustanchor.local import LocalState
-from trustanchor.policy import judge, judging
-from trustanchor.rules import literal
-from trustanchor.state import Asked, Pin, PinSet, Service, TrustState
+from trustanchor.state.local import LocalState
+from trustanchor.state.model import Asked, Pin, PinSet, Service, TrustState
+from trustanchor.state.rules import literal
+from trustanchor.verdict.policy import judge, judging
+from trustanchor.x509.certificate import Certificate
 
 LEAF = fixture("path/self.der")
 BACKUP = fixture("path/self_backup.der")

@@ -7,8 +7,6 @@ from forest import HOST, NOW, Fake, anchor, authority, end_entity, key
 
 from check import equal, false, true
 from der_maker import tlv
-from trustanchor.anchors import AnchorList
-from trustanchor.certificate import Certificate
 from trustanchor.compat import sha256
 from trustanchor.kinds import (
     CLIENT_AUTH,
@@ -20,9 +18,11 @@ from trustanchor.kinds import (
     EXPIRY_ANCHORS,
     MODE_ANCHORS,
 )
-from trustanchor.local import LocalState, retired_entry
-from trustanchor.policy import judge
-from trustanchor.state import Asked, Pin, PinSet, Service, TrustState
+from trustanchor.state.anchors import AnchorList
+from trustanchor.state.local import LocalState, retired_entry
+from trustanchor.state.model import Asked, Pin, PinSet, Service, TrustState
+from trustanchor.verdict.policy import judge
+from trustanchor.x509.certificate import Certificate
 
 LEAF = end_entity()
 INTER = authority("Inter", "Root", 2, signer=9)

@@ -5,12 +5,13 @@ from scratch import key
 from stand_in import Holder, Verdict
 
 from check import equal, false, true
-from trustanchor import learning
 from trustanchor.kinds import RATCHET_BACKUP, RATCHET_NEVER, RATCHET_ORDERED
 from trustanchor.limits import HOLD_DOWNS, RETIRED_PINS
-from trustanchor.local import LocalState, retired_entry
-from trustanchor.ratchet import moves
-from trustanchor.state import Pin, PinSet, TrustState
+from trustanchor.state.local import LocalState, retired_entry
+from trustanchor.state.model import Pin, PinSet, TrustState
+from trustanchor.state.retired import retire
+from trustanchor.store import learning
+from trustanchor.store.ratchet import moves
 
 
 def pin_set(name="pins", ratchet=RATCHET_BACKUP, hold_s=0, hold_max_s=0, backups=("two", "three")):
@@ -367,6 +368,6 @@ def test_a_new_epoch_ends_hold_downs_and_takes_its_own_retired_set():
 
 def test_the_retired_set_is_as_large_as_its_limit_says():
     local = LocalState()
-    learning.retire(local, [retired_entry("pins", key(str(n))) for n in range(RETIRED_PINS)])
+    retire(local, [retired_entry("pins", key(str(n))) for n in range(RETIRED_PINS)])
     equal(len(local.retired), RETIRED_PINS)
     equal(len(local.retired[0]), 16)

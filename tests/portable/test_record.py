@@ -6,9 +6,9 @@ from binascii import crc32
 from check import equal, refuses, true
 from trustanchor.compat import sha256
 from trustanchor.limits import HOLD_DOWNS, RETIRED_PINS
-from trustanchor.packing import RECORD_BYTES, merge, pack, parse
-from trustanchor.record import Record
-from trustanchor.retired import union
+from trustanchor.state.packing import RECORD_BYTES, merge, pack, parse
+from trustanchor.state.record import Record
+from trustanchor.state.retired import union
 
 
 def entries(*numbers):

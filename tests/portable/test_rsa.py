@@ -2,7 +2,7 @@
 """RSA below the door: encodings that must not pass, and the limits of keys."""
 
 import check
-from trustanchor import rsa, rsa_pss, sha2, signatures
+from trustanchor.crypto import rsa, rsa_pss, sha2, signatures
 from trustanchor.limits import RSA_MAX_EXPONENT
 
 

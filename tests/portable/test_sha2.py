@@ -2,8 +2,8 @@
 """SHA-2: the examples of FIPS 180-4, and the viper kernel against the plain code."""
 
 import check
-from trustanchor import sha2, sha512
 from trustanchor.compat import sha256
+from trustanchor.crypto import sha2, sha512
 
 _ABC_384 = (
     "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed"

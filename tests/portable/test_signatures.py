@@ -2,7 +2,7 @@
 """The door: which algorithm identifiers and keys it knows, and what it answers."""
 
 import check
-from trustanchor import signatures
+from trustanchor.crypto import signatures
 
 
 def _case(name):

@@ -2,7 +2,7 @@
 """COSE algorithms behind the door, and the tables of kept keys."""
 
 import check
-from trustanchor import signatures
+from trustanchor.crypto import signatures
 
 
 def _case(name):

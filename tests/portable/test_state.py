@@ -2,7 +2,6 @@
 """Trust states: which are refused when they are made, and which service answers for a host."""
 
 from check import equal, refuses
-from trustanchor.anchors import Anchor, AnchorList
 from trustanchor.kinds import (
     CLIENT_AUTH,
     EXPIRY_ANCHORS,
@@ -14,8 +13,9 @@ from trustanchor.kinds import (
     SERVER_AUTH,
 )
 from trustanchor.limits import DISTRUST_WINDOW_S, RETIRED_PINS
-from trustanchor.rules import check, literal, may_retire
-from trustanchor.state import Pin, PinSet, Service, TrustState
+from trustanchor.state.anchors import Anchor, AnchorList
+from trustanchor.state.model import Pin, PinSet, Service, TrustState
+from trustanchor.state.rules import check, literal, may_retire
 
 A, B, C = b"a" * 32, b"b" * 32, b"c" * 32
 NAME = bytes.fromhex("300d310b300906035504030c02526f")

@@ -85,7 +85,7 @@ def test_a_refused_bundle_leaves_a_lost_device_lost():
 
 def short(test):
     """Run test with a volume that is always short of space."""
-    from trustanchor import stage  # the one that is loaded now
+    from trustanchor.store import stage  # the one that is loaded now
 
     is_short = stage._is_short
     stage._is_short = lambda store: True

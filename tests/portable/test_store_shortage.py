@@ -8,9 +8,9 @@ from stand_in import Verdict, asked, bundle
 from store_board import both
 
 from check import IS_MICROPYTHON, equal, false, refuses, true
-from trustanchor.client import Context
 from trustanchor.compat import recover
 from trustanchor.kinds import EVENT_PATH
+from trustanchor.tls.client import Context
 
 
 def test_a_loaded_store_goes_on_after_a_shortage():
@@ -20,7 +20,7 @@ def test_a_loaded_store_goes_on_after_a_shortage():
         true(store.join(Verdict(store, "one", events=path), asked(store)))
         early = Verdict(store, "one")
         recover()
-        false(IS_MICROPYTHON and "trustanchor.cache" in sys.modules, "it was given back")
+        false(IS_MICROPYTHON and "trustanchor.store.cache" in sys.modules, "it was given back")
         equal(store.local.cached_path(key("path")), (0, 1 << 33, b"v"))
         true(store.join(Verdict(store, "two"), asked(store)))
         false(store.join(early, asked(store)), "judged before the retirement")

@@ -13,7 +13,7 @@ from stand_in import Verdict, asked, bundle
 from store_board import provisioned
 
 from check import IS_MICROPYTHON, equal, false, refuses, true
-from trustanchor import signatures
+from trustanchor.crypto import signatures
 from trustanchor.limits import CACHE_WRITE_S, KEY_TABLES
 
 
@@ -42,7 +42,7 @@ def made(store, fails=()):
             raise fails.pop()
         return b"" if spki == b"no gain" else b"table of " + spki
 
-    from trustanchor import tables  # test 1 asks whether a boot loads it
+    from trustanchor.store import tables  # test 1 asks whether a boot loads it
 
     kept = signatures.making_key_table, signatures.is_key_table, tables.forget
     signatures.making_key_table = making
@@ -73,7 +73,7 @@ def test_1_a_boot_and_a_pinned_key_load_nothing_of_it():
     if not IS_MICROPYTHON:
         print("what is loaded: not asked on CPython, where other tests run in this process")
         return
-    false("trustanchor.tables" in sys.modules)
+    false("trustanchor.store.tables" in sys.modules)
 
 
 def test_issuers_of_a_verified_path_get_a_table_once_and_end_entities_none():
@@ -203,7 +203,7 @@ def _roomy(store):
 def test_tables_give_way_to_a_download_when_space_is_short_and_not_before():
     board = provisioned()
     store = board.boots()
-    from trustanchor import stage  # the one that is loaded now
+    from trustanchor.store import stage  # the one that is loaded now
 
     short = stage._is_short
     stage._STAYS = True  # type: ignore[attr-defined]  # compat.forget
@@ -231,7 +231,7 @@ def test_tables_leave_the_record_its_room():
         def statvfs(self, path):
             return 4096, 4096, 64, 5
 
-    from trustanchor import tables
+    from trustanchor.store import tables
 
     meets(store, b"leaf", b"anchor")
     kept, tables.os = tables.os, Full()  # type: ignore[assignment]
@@ -267,7 +267,9 @@ def test_too_small_a_heap_refuses_an_update_and_leaves_no_trace():
             yield
             raise MemoryError
 
-    from trustanchor import install  # the module of now: none is left when an install is over
+    from trustanchor.store import (
+        install,
+    )  # the module of now: none is left when an install is over
 
     rules = store.rules
     recovered = []
@@ -285,5 +287,5 @@ def test_too_small_a_heap_refuses_an_update_and_leaves_no_trace():
     del install
     store.install(bundle(2))
     equal(store.state.sequence, 2)
-    for name in ("install", "boot", "packing", "volume"):
+    for name in ("store.install", "store.boot", "state.packing", "store.volume"):
         false(IS_MICROPYTHON and "trustanchor." + name in sys.modules, name)

@@ -5,7 +5,7 @@ import os
 import sys
 
 from check import IS_MICROPYTHON, equal, refuses
-from trustanchor.volume import check_filesystem, volume_of
+from trustanchor.store.volume import check_filesystem, volume_of
 
 
 class VfsFat:

@@ -10,9 +10,9 @@ import lean  # noqa: F401 - first: the heap
 from scratch import empty_folder
 
 from check import equal, false, fixture, true
-from trustanchor import signatures
-from trustanchor.certificate import Certificate
-from trustanchor.tables import Tables
+from trustanchor.crypto import signatures
+from trustanchor.store.tables import Tables
+from trustanchor.x509.certificate import Certificate
 
 TAG = 17  # bytes before the points
 

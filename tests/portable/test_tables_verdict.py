@@ -8,15 +8,15 @@ import lean  # noqa: F401 - first: the heap
 from scratch import empty_folder
 
 from check import equal, false, fixture, true
-from trustanchor import signatures
-from trustanchor.certificate import Certificate
-from trustanchor.derive import anchor_of
+from trustanchor.crypto import signatures
 from trustanchor.limits import CACHE_WRITE_S
-from trustanchor.local import LocalState
-from trustanchor.policy import judge
-from trustanchor.rules import literal
-from trustanchor.state import Asked
-from trustanchor.tables import Tables
+from trustanchor.state.derive import anchor_of
+from trustanchor.state.local import LocalState
+from trustanchor.state.model import Asked
+from trustanchor.state.rules import literal
+from trustanchor.store.tables import Tables
+from trustanchor.verdict.policy import judge
+from trustanchor.x509.certificate import Certificate
 
 
 def certificate(name):

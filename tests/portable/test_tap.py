@@ -3,7 +3,7 @@
 
 from check import equal, true
 from trustanchor.limits import CHAIN_BYTES, CHAIN_CERTIFICATES
-from trustanchor.tap import Tap
+from trustanchor.tls.tap import Tap
 
 HELLO = bytes.fromhex("0303" + "11" * 32 + "00" + "c02b" + "00")
 HELLO_1_3 = HELLO + bytes.fromhex("0006002b00020304")

@@ -7,8 +7,8 @@ from bundling import (
     AUDIENCE, EPOCH, EXPIRES, ISSUED, KNOWN, NOW, REVERT, SEQUENCE, message, state,
 )  # fmt: skip
 from check import equal, refuses
-from trustanchor import update
-from trustanchor.cbor import BytesSource
+from trustanchor.update import acceptance
+from trustanchor.encoding.cbor import BytesSource
 
 RECORD, CURRENT = first()
 
@@ -37,17 +37,17 @@ class Changing(BytesSource):
 def test_what_was_verified_is_what_is_read():
     offers = [message("state", state(SEQUENCE, 2, ISSUED, NOW + n, REVERT, 1)) for n in (0, 1)]
     equal(len(offers[0]), len(offers[1]))
-    genuine = update._unload
+    genuine = acceptance._unload
     try:
         for then, code in ((offers[0], None), (offers[1], "bundle.changed")):
             source = Changing(offers[0], then)
-            update._unload = source.changes
+            acceptance._unload = source.changes
             if code is None:
                 equal(accept_source(RECORD, source, [CURRENT])[0].sequence, 2)
             else:
                 refuses(code, lambda source=source: accept_source(RECORD, source, [CURRENT]))
     finally:
-        update._unload = genuine
+        acceptance._unload = genuine
 
 
 # U3, U5: sequence.

@@ -8,7 +8,7 @@ from bundling import (
 )  # fmt: skip
 from check import equal, refuses
 
-from trustanchor import update
+from trustanchor.update import acceptance
 from trustanchor.limits import BUNDLE_BYTES
 
 RECORD, _ = first()
@@ -18,7 +18,7 @@ MANY = authority("a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8")
 def foresee(*changes, record=RECORD, length=512, size=None):
     data = message("state", state(*changes))
     size = len(data) if size is None else size
-    return update.foresee(record, data[:length], size, KNOWN, Device)
+    return acceptance.foresee(record, data[:length], size, KNOWN, Device)
 
 
 def test_what_may_be_the_next_state_passes_by_its_beginning():
@@ -43,7 +43,7 @@ def test_what_is_no_bundle_is_refused_early():
     refuses("cbor.truncated", lambda: foresee(SEQUENCE, 2, size=100))
     for data in (b"<!DOCTYPE html>" * 40, b"\x00" * 512, b"\xd8\x62\x84" * 170):
         try:
-            update.foresee(RECORD, data, 4096, KNOWN, Device)
+            acceptance.foresee(RECORD, data, 4096, KNOWN, Device)
         except Exception as error:
             if not getattr(error, "code", None):
                 raise

@@ -8,7 +8,7 @@ from bundling import (
     wrap,
 )  # fmt: skip
 from check import equal, refuses
-from trustanchor import authority as authorities
+from trustanchor.update import authority as authorities
 
 RECORD, CURRENT = first()
 TWO_OF_THREE = authority("a1", "a2", "a3", threshold=2)

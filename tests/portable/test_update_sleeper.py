@@ -9,7 +9,7 @@ from bundling import (
 )  # fmt: skip
 from check import equal, refuses
 
-from trustanchor.cbor import FileSource
+from trustanchor.encoding.cbor import FileSource
 
 FILE = "build/test_update_sleeper.bin"
 RECORD, CURRENT = first()

@@ -9,7 +9,7 @@ from bundling import (
 )  # fmt: skip
 from check import equal, refuses
 
-from trustanchor.local import retired_entry
+from trustanchor.state.local import retired_entry
 
 RECORD, CURRENT = first()
 

@@ -4,9 +4,9 @@
 from bundling import NOW
 
 from check import equal, false, true
-from trustanchor import trial
-from trustanchor.bundle import Probe
-from trustanchor.record import Record
+from trustanchor.state.record import Record
+from trustanchor.update import trial
+from trustanchor.update.bundle import Probe
 
 OLD, NEW = b"\x01" * 32, b"\x02" * 32
 RETIRED, HELD = b"\x0a" * 16, b"\x0b" * 16

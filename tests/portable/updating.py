@@ -11,27 +11,29 @@ A key is a name, a signature a hash: the rules are tested without the cost of cr
 import lean  # noqa: F401 - first
 
 # In this order, because compiling a source takes heap in one piece.
-from trustanchor.bundle import parse
-from trustanchor import update
-from trustanchor import signatures
-from trustanchor.authority import authority_at
-from trustanchor import admit, rules  # noqa: F401 - what update loads late
-from trustanchor.record import Record
+from trustanchor.update.bundle import parse
+from trustanchor.update import acceptance
+from trustanchor.crypto import signatures
+from trustanchor.update.authority import authority_at
+from trustanchor.update import admit
+from trustanchor.state import rules  # noqa: F401 - what update loads late
+from trustanchor.state.record import Record
 from bundling import KNOWN, Kept, message, state
-from trustanchor.cbor import BytesSource
+from trustanchor.encoding.cbor import BytesSource
 from trustanchor.compat import sha256
 
 
 def _replaced(verifying, check_cose_key, check_key, forget):
     """Replace cryptography behind its door; return what was there."""
     before = (
-        signatures.verifying_cose, signatures.check_cose_key, signatures.check_key, update.forget,
+        signatures.verifying_cose, signatures.check_cose_key, signatures.check_key,
+        acceptance.forget,
     )  # fmt: skip
     signatures.verifying_cose = verifying
     signatures.check_cose_key = check_cose_key
     signatures.check_key = check_key
     # From source files, loading a module again costs more heap than forgetting it saves.
-    update.forget = admit.forget = signatures.forget = forget
+    acceptance.forget = admit.forget = signatures.forget = forget
     return before
 
 
@@ -78,7 +80,7 @@ def accept_source(record, source, loaded=(), at=KNOWN, device=Device):
     before = None if record is None else [getattr(record, name) for name in Record.FIELDS]
     real = _replaced(_verifying_fake, _check_fake, _check_anchor, _keep)
     try:
-        return update.accept(record, loaded, source, at, device)
+        return acceptance.accept(record, loaded, source, at, device)
     finally:
         _replaced(*real)
         after = None if record is None else [getattr(record, name) for name in Record.FIELDS]

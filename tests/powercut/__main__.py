@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Timer
 
-from host_tools import runtime
+from host_tools.build import runtime
 
 HERE = Path(__file__).resolve().parent
 HEAP = "2M"  # flash images; the store itself also passes at 100K

@@ -36,7 +36,7 @@ import sys
 HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
 sys.path[:0] = [HERE, HERE + "/../portable", HERE + "/../../firmware"]
 
-from trustanchor import compat  # noqa: E402
+import trustanchor.compat as compat  # noqa: E402
 
 # What keeps a board's heap small and in one piece is of no use in this one: a collection for every
 # 512 bytes that an install allocates made each cut take twenty times as long, and so did compiling
@@ -50,10 +50,10 @@ from flash import FAULTS, NOT_BEGUN, TEARS, Flash, Power, PowerCut, blank  # noq
 from scratch import key  # noqa: E402
 from stand_in import Clock, Nvs, SmallStore, Verdict, asked, bundle  # noqa: E402
 
-from trustanchor.boot import read_record  # noqa: E402
 from trustanchor.errors import StoreError, TrustError  # noqa: E402
 from trustanchor.kinds import EVENT_INTERMEDIATES, EVENT_PATH  # noqa: E402
-from trustanchor.record import Record  # noqa: E402
+from trustanchor.state.record import Record  # noqa: E402
+from trustanchor.store.boot import read_record  # noqa: E402
 
 MOUNT = "/cut"
 ROOT = MOUNT + "/trust"

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from host_tools import runtime
+from host_tools.build import runtime
 from tests.powercut.__main__ import HERE, main
 
 

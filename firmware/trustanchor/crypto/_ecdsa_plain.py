@@ -3,12 +3,12 @@
 
     x, z = yield from running(on, steps, points, is_scaled)
 
-Depends on: compat, ecdsa.
+Depends on: compat, kinds.
 Heap: 1.3 KB from a .mpy file.
 """
 
-from .compat import const
-from .ecdsa import POINTS
+from ..compat import const
+from ..kinds import COMB_POINTS
 
 _DOUBLE = const(0xFF)  # as in ecdsa
 _NEGATE = const(0x40)
@@ -18,7 +18,7 @@ def running(on, steps, points, is_scaled):
     """Generator: run the steps; return (X, Z) of the result.
 
     steps      rows of steps, as ecdsa makes them
-    points     indices from POINTS on; is_scaled when they are for the machine, as G's comb is
+    points     indices from COMB_POINTS on; is_scaled when they are for the machine, as G's comb is
     """
     p, size = on.p, on.size
     x = y = z = 0
@@ -27,8 +27,8 @@ def running(on, steps, points, is_scaled):
             if step != _DOUBLE:
                 index = step & ~_NEGATE
                 table, unscale = on.comb, on.unscale
-                if index >= POINTS:
-                    index -= POINTS
+                if index >= COMB_POINTS:
+                    index -= COMB_POINTS
                     table = points
                     if not is_scaled:
                         unscale = 1

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: MIT
 """Combs of keys that a device keeps: anchors, intermediates, signers.
 
-    table = yield from making(on, q, spki)      once a key
+    table = yield from making(on, q)      once a key
 
-Depends on: compat, ecdsa, _ecdsa_plain, _key_tables.
+Depends on: compat, ecdsa, kinds, _ecdsa_plain.
 Heap: 2 KB from a .mpy file; a table is 1 KB (P-256) or 1.5 KB (P-384).
 """
 
+from ..compat import const
+from ..kinds import COMB_POINTS
 from ._ecdsa_plain import double
-from ._key_tables import seal
-from .compat import const
-from .ecdsa import POINTS, TEETH, inverse_of, kernel
+from .ecdsa import TEETH, inverse_of, kernel
 
 _SLICE = const(8)
 
 
-def making(on, q, spki):
-    """Generator: return the table of the point q, whose SPKI is spki; b"" for P-521.
+def making(on, q):
+    """Generator: return the points of the comb of q, as bytes; b"" for P-521.
 
     Point i is 2^(4c) Q plus or minus 2^(3c) Q ... plus or minus Q, c columns, the sign of tooth
     t being bit t of i.
@@ -33,14 +33,14 @@ def making(on, q, spki):
                 yield
         teeth.append((x, y, z))
     points = []
-    for i in range(POINTS):
+    for i in range(COMB_POINTS):
         total = teeth[-1]
         for t in range(TEETH - 1):
             x, y, z = teeth[t]
             total = _add(p, total[0], total[1], total[2], (x, y if i >> t & 1 else p - y, z))
         points.append(total)
         yield
-    return seal(spki, _pack(on, points, kernel()))
+    return _pack(on, points, kernel())
 
 
 def _pack(on, points, is_scaled):

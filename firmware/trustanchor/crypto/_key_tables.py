@@ -4,14 +4,13 @@
 A table is its form, the first 16 bytes of SHA-256 over form, key and points, and the points of
 _ecdsa_tables.py.
 
-Depends on: compat, ecdsa, signatures; _ecdsa_tables when one is made.
+Depends on: algorithms, compat, ecdsa; _ecdsa_tables when one is made.
 Heap: 0.8 KB from a .mpy file.
 """
 
-from ._signatures_ecdsa import curve_bits
-from .compat import const, sha256
+from ..compat import const, sha256
+from .algorithms import EC_KEY, curve_bits, finish, parts_of
 from .ecdsa import kernel
-from .signatures import EC_KEY, finish, parts_of
 
 _TAG_BYTES = const(17)
 
@@ -34,7 +33,8 @@ def making_key_table(spki):
     from . import _ecdsa_tables, ecdsa
 
     on = ecdsa.curve(curve_bits(parameters))
-    return (yield from _ecdsa_tables.making(on, ecdsa.point_of(on, key), spki))
+    points = yield from _ecdsa_tables.making(on, ecdsa.point_of(on, key))
+    return seal(spki, points) if points else b""
 
 
 def is_key_table(spki, table) -> bool:

@@ -5,7 +5,7 @@ Depends on: compat.
 Heap: 0.9 KB from a .mpy file.
 """
 
-from .compat import const
+from ..compat import const
 
 _BLOCK = const(128)
 _MASK = 0xFFFFFFFFFFFFFFFF

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What signatures.py does for bundles: COSE algorithms, and keys checked before they are used.
 
-Depends on: errors, signatures; rsa, rsa_pss, ecdsa, hss when a key of that kind comes.
+Depends on: algorithms, errors; rsa, rsa_pss, ecdsa, hss when a key of that kind comes.
 Heap: 1 KB from a .mpy file.
 """
 
 import hashlib
 
-from .errors import MalformedError, UnsupportedError
-from .kinds import ES256, HSS_LMS, PS256
-from .signatures import EC_KEY, RSA, finish, parts_of, unload
+from ..errors import MalformedError, UnsupportedError
+from ..kinds import ES256, HSS_LMS, PS256
+from .algorithms import EC_KEY, RSA, curve_bits, finish, parts_of, unload
 
 
 def verify_cose(alg: int, public_key, message, signature, table=None) -> bool:
@@ -90,11 +90,8 @@ def _parts_for(alg, public_key):
         raise UnsupportedError("sig.unsupported", alg)
     family, parameters, key = parts_of(public_key)
     # RFC 9053 section 2.1 leaves the curve of ES256 open; RFC 9864 and this profile do not.
-    if alg == ES256:
-        from ._signatures_ecdsa import curve_bits
-
-        if family != EC_KEY or curve_bits(parameters) != 256:
-            raise MalformedError("sig.key_malformed", "ES256")
+    if alg == ES256 and (family != EC_KEY or curve_bits(parameters) != 256):
+        raise MalformedError("sig.key_malformed", "ES256")
     if alg == PS256 and (family != RSA or parameters is not None):
         raise MalformedError("sig.key_malformed", "PS256")
     return parameters, key

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What signatures.py does for ECDSA alone: curves, points and signatures as they are encoded.
 
-Depends on: compat, der, errors, kinds; sha2, ecdsa, _key_tables when a signature is verified.
+Depends on: algorithms, compat, der, errors, kinds; sha2, ecdsa, _key_tables when a signature is
+verified.
 Heap: 1 KB from a .mpy file.
 """
 
-from .compat import forget
-from .der import Reader
-from .errors import MalformedError, UnsupportedError
-from .kinds import SEQUENCE
+from ..compat import forget
+from ..encoding.der import Reader
+from ..errors import MalformedError
+from ..kinds import SEQUENCE
+from .algorithms import curve_bits
 
 
 def verifying(parameters, key, spki, bits, message, numbers, table, is_short=False):
@@ -46,18 +48,6 @@ def numbers_of(der):
     except MalformedError:
         return 0, 0
     return r, s
-
-
-def curve_bits(parameters) -> int:
-    # RFC 5480 section 2.1.1: namedCurve only; implicitCurve and specifiedCurve must not be used.
-    found = bytes(parameters)
-    if found == b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07":
-        return 256
-    if found == b"\x06\x05\x2b\x81\x04\x00\x22":
-        return 384
-    if found == b"\x06\x05\x2b\x81\x04\x00\x23":
-        return 521
-    raise UnsupportedError("sig.unsupported", "curve")
 
 
 def check_point(parameters, key) -> None:

@@ -17,8 +17,9 @@ Depends on: compat, der, errors; _p256, _p384, _p521, _field, _ecdsa_plain when 
 Heap: 4 KB from a .mpy file, 1 to 1.5 KB for a curve, 3 KB while verifying.
 """
 
-from .compat import const
-from .errors import MalformedError
+from ..compat import const
+from ..errors import MalformedError
+from ..kinds import COMB_POINTS
 
 _DOUBLE = const(0xFF)  # a step: everything else is an index into the points
 _NEGATE = const(0x40)  # flag of an index: add the opposite point
@@ -26,7 +27,6 @@ _SLICE = const(16)  # steps between two yields: a twentieth of a P-256 verificat
 _WIDTH = const(4)  # of the wNAF of a key never seen
 _ODD_MULTIPLES = const(4)  # 1, 3, 5, 7
 TEETH = 5  # of a comb
-POINTS = 16  # of a comb: indices below are G's
 
 
 class Curve:
@@ -37,7 +37,7 @@ class Curve:
     limbs    of the field machine, 0 where it does not serve (P-521)
     base     the generator, (x, y)
     scale    what coordinates in the machine are multiplied by, 2^(13 limbs), and its inverse
-    comb     the comb of G, POINTS points (x, y), little-endian, scaled, or b"" (P-521)
+    comb     the comb of G, COMB_POINTS points (x, y), little-endian, scaled, or b"" (P-521)
     columns  of a comb
     """
 
@@ -145,16 +145,16 @@ def _prepare(on, q, u1, u2, kept, is_scaled):
     """Generator: return the digits of both scalars, and the points after G's comb."""
     if kept:
         points = kept
-        second = _comb_digits(u2, on.n, on.columns, POINTS)
+        second = _comb_digits(u2, on.n, on.columns, COMB_POINTS)
     else:
         points = yield from _odd_multiples(on, q, is_scaled)
         yield
-        second = _wnaf_digits(u2, on.size, POINTS)
+        second = _wnaf_digits(u2, on.size, COMB_POINTS)
     yield
     if on.comb:
         first = _comb_digits(u1, on.n, on.columns, 0)
     else:
-        first = _wnaf_digits(u1, on.size, POINTS + _ODD_MULTIPLES)
+        first = _wnaf_digits(u1, on.size, COMB_POINTS + _ODD_MULTIPLES)
         points += yield from _odd_multiples(on, on.base, is_scaled)
     yield
     return first, second, points
@@ -216,10 +216,10 @@ def _comb_digits(k, n, columns, first):
     for column in range(columns):
         # The top tooth counts as plus; the whole column is negated when it is minus.
         digit = digits[column]
-        if digit & POINTS:
-            digits[column] = first + digit - POINTS | flip
+        if digit & COMB_POINTS:
+            digits[column] = first + digit - COMB_POINTS | flip
         else:
-            digits[column] = first + POINTS - 1 - digit | flip ^ _NEGATE
+            digits[column] = first + COMB_POINTS - 1 - digit | flip ^ _NEGATE
     return digits
 
 

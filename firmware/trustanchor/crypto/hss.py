@@ -16,9 +16,9 @@ Heap: 1.5 KB from a .mpy file, 0.3 KB while verifying; the signature stays where
 
 import hashlib
 
-from .compat import const
-from .errors import MalformedError, UnsupportedError
-from .limits import HSS_MAX_LEVELS
+from ..compat import const
+from ..errors import MalformedError, UnsupportedError
+from ..limits import HSS_MAX_LEVELS
 
 _HEAD = const(24)  # of an LMS public key: two types of 4 bytes, I of 16; the root follows
 

@@ -13,11 +13,11 @@ Heap: 1.5 KB from a .mpy file; a verification needs about six times the modulus,
 times, in no piece much longer than it.
 """
 
-from .compat import const, tidy
-from .der import Reader
-from .errors import MalformedError, UnsupportedError
-from .kinds import SEQUENCE
-from .limits import RSA_MAX_BITS, RSA_MAX_EXPONENT, RSA_MIN_BITS
+from ..compat import const, tidy
+from ..encoding.der import Reader
+from ..errors import MalformedError, UnsupportedError
+from ..kinds import SEQUENCE
+from ..limits import RSA_MAX_BITS, RSA_MAX_EXPONENT, RSA_MIN_BITS
 
 _DIGIT_BITS = const(512)
 _DIGIT = (1 << 512) - 1

@@ -4,17 +4,17 @@
     parameters = rsa_pss.parameters_of(element)       # (hash bits, MGF1 hash bits, salt length)
     valid = yield from rsa_pss.verifying(n, e, *parameters, message, signature)
 
-Depends on: compat, der, errors, rsa, sha2, signatures.
+Depends on: algorithms, compat, der, errors, rsa, sha2.
 Heap: 1.5 KB from a .mpy file.
 """
 
+from ..compat import const
+from ..encoding.der import Reader
+from ..errors import MalformedError, UnsupportedError
+from ..kinds import SEQUENCE
 from . import sha2
-from .compat import const
-from .der import Reader
-from .errors import MalformedError, UnsupportedError
-from .kinds import SEQUENCE
+from .algorithms import identifier_of
 from .rsa import bit_length, opening
-from .signatures import identifier_of
 
 _MGF1 = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08"  # 1.2.840.113549.1.1.8
 _SHA2 = b"\x60\x86\x48\x01\x65\x03\x04\x02"  # 2.16.840.1.101.3.4.2; then 1, 2, 3

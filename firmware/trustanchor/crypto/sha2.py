@@ -14,7 +14,7 @@ Heap: 0.7 KB from a .mpy file.
 
 import hashlib
 
-from .compat import sha256
+from ..compat import sha256
 
 
 def digest(bits: int, message: "bytes | bytearray | memoryview") -> bytes:

@@ -7,7 +7,7 @@ Depends on: compat; _sha2 or _sha2_plain.
 Heap: 1.8 KB from a .mpy file, the 640 bytes of round constants among them.
 """
 
-from .compat import const
+from ..compat import const
 
 _BLOCK = const(128)
 

@@ -16,32 +16,23 @@ AlgorithmIdentifiers are compared whole, parameters included, with the few byte 
 right (RFC 4055, RFC 5480, RFC 5758); only those of RSASSA-PSS are parsed. SHA-1, MD5, DSA,
 Ed25519, explicit and other curves are not here: sig.unsupported.
 
-Depends on: compat, der, errors, kinds; _signatures_ecdsa, rsa, rsa_pss, hss when a signature of
-that kind comes.
-Heap: 2 KB from a .mpy file.
+Depends on: algorithms, compat, der, errors, kinds; _signatures_ecdsa, rsa, rsa_pss, hss when a
+signature of that kind comes.
+Heap: 1.5 KB from a .mpy file.
 """
 
-from .compat import collect_every, const, forget
-from .der import Reader
-from .errors import MalformedError, UnsupportedError
-from .kinds import OID, SEQUENCE
-from .limits import RSA_MAX_BITS, RSA_MAX_EXPONENT
+from ..compat import collect_every, const
+from ..encoding.der import Reader
+from ..errors import MalformedError, UnsupportedError
+from ..kinds import SEQUENCE
+from ..limits import RSA_MAX_BITS, RSA_MAX_EXPONENT
+from .algorithms import EC_KEY, RSA, curve_bits, finish, identifier_of, parts_of, unload
 
-# Families, as the contents of their OIDs without the last arc, which tells members apart.
-RSA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01"  # 1.2.840.113549.1.1
+# A family: the contents of its OIDs without the last arc, which tells members apart.
 _ECDSA_SHA2 = b"\x2a\x86\x48\xce\x3d\x04\x03"  # 1.2.840.10045.4.3
-EC_KEY = b"\x2a\x86\x48\xce\x3d\x02\x01"  # 1.2.840.10045.2.1, whole
-_RSA_KEY_ARC = const(1)  # rsaEncryption
 _PSS_ARC = const(10)
 _NULL = b"\x05\x00"
 _SHORT_BYTES = const(256)
-
-# One text: of twenty-one, the short would be names that a board keeps for ever.
-_UNLOADED = (
-    "constraints dn identity leaf names x509 ecdsa _ecdsa_plain _ecdsa_tables _key_tables "
-    "_p256 _p384 _p521 hss rsa rsa_pss sha2 sha512 _sha2_plain _signatures_cose "
-    "_signatures_ecdsa"
-)
 
 
 def verify(sig_alg, spki, message, signature, table=None) -> bool:
@@ -141,8 +132,6 @@ def cost_of(spki) -> int:
     """
     family, parameters, key = parts_of(spki)
     if family == EC_KEY:
-        from ._signatures_ecdsa import curve_bits
-
         return {256: 1, 384: 2, 521: 4}[curve_bits(parameters)]
     fields = Reader(key).enter(SEQUENCE)
     n = fields.integer()
@@ -155,23 +144,6 @@ def cost_of(spki) -> int:
     if exponent > RSA_MAX_EXPONENT:
         return 1
     return (4 if size > 512 else 1) * (4 if exponent > 0x10001 else 1)
-
-
-def unload() -> None:
-    """Give back the heap that lies in code of this layer, and in what a search has done with.
-
-    It loads again when it is needed.
-    """
-    forget(*_UNLOADED.split())
-
-
-def identifier_of(element):
-    """Return (oid contents, parameters as whole elements, b"" when absent)."""
-    outer = Reader(element)
-    fields = outer.enter(SEQUENCE)
-    outer.finish()
-    oid = bytes(fields.read(OID))
-    return oid, bytes(fields.view[fields.pos :])
 
 
 def _algorithm(sig_alg):
@@ -195,38 +167,3 @@ def _algorithm(sig_alg):
     if family == RSA and arc == _PSS_ARC:
         return family, 0, parameters
     raise UnsupportedError("sig.unsupported", "algorithm")
-
-
-def parts_of(spki):
-    """Return (family, parameters, key) of a SubjectPublicKeyInfo.
-
-    parameters  EC: the curve's element; rsaEncryption: None; id-RSASSA-PSS: its parameters or b""
-    """
-    try:
-        outer = Reader(spki)
-        fields = outer.enter(SEQUENCE)
-        outer.finish()
-        oid, parameters = identifier_of(fields.element(SEQUENCE))
-        key = fields.octets()
-        fields.finish()
-    except MalformedError as error:
-        raise MalformedError("sig.key_malformed", error.code)
-    if oid == EC_KEY:
-        return EC_KEY, parameters, key
-    if oid[:-1] == RSA and oid[-1] == _RSA_KEY_ARC:
-        # RFC 3279 section 2.3.1: the parameters are NULL.
-        if parameters != _NULL:
-            raise MalformedError("sig.key_malformed", "parameters")
-        return RSA, None, key
-    if oid[:-1] == RSA and oid[-1] == _PSS_ARC:
-        return RSA, parameters, key
-    raise UnsupportedError("sig.unsupported", "key")
-
-
-def finish(steps):
-    """Run a generator to its end and return its value."""
-    try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        return done.value

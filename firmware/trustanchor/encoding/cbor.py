@@ -20,8 +20,8 @@ Depends on: compat, errors.
 Heap: 3 KB from a .mpy file; a window of 64 bytes a Reader.
 """
 
-from .compat import const
-from .errors import MalformedError
+from ..compat import const
+from ..errors import MalformedError
 
 # Major types, RFC 8949 section 3.1.
 _UNSIGNED = const(0)

@@ -16,9 +16,9 @@ Depends on: compat, errors, kinds.
 Heap: 2 KB from a .mpy file; one small object per nesting level; views, never copies.
 """
 
-from .compat import const
-from .errors import MalformedError
-from .kinds import BIT_STRING, INTEGER, OID
+from ..compat import const
+from ..errors import MalformedError
+from ..kinds import BIT_STRING, INTEGER, OID
 
 _HIGH_TAG_FORM = const(0x1F)  # low five bits all ones: multi-byte tag; X.509 has none
 _LONG_LENGTH = const(0x80)

@@ -8,7 +8,7 @@ Depends on: kinds; dn when an anchor is listed.
 Heap: about 1 KB from a .mpy file.
 """
 
-from .kinds import SERVER_AUTH
+from ..kinds import SERVER_AUTH
 
 
 class Anchor:
@@ -92,13 +92,13 @@ class AnchorList:
 
 def index_key(name) -> bytes:
     """Return what an index of anchors keeps of a name: dn.name_key."""
-    from .dn import name_key
+    from ..x509.dn import name_key
 
     return bytes(name_key(name))
 
 
 def is_named(anchor, name) -> bool:
     """True when anchor bears that name (RFC 5280 section 7.1)."""
-    from .dn import same_name
+    from ..x509.dn import same_name
 
     return same_name(anchor.name, name)

@@ -11,12 +11,12 @@ Depends on: anchors, certificate, errors, identity, kinds, leaf.
 Heap: 0.9 KB from a .mpy file; a verdict loads none of it.
 """
 
+from ..errors import PinError
+from ..kinds import CLIENT_AUTH, KU_KEY_CERT_SIGN, SERVER_AUTH
+from ..x509.certificate import Certificate
+from ..x509.identity import allows_issuing
+from ..x509.leaf import key_and_dates
 from .anchors import Anchor
-from .certificate import Certificate
-from .errors import PinError
-from .identity import allows_issuing
-from .kinds import CLIENT_AUTH, KU_KEY_CERT_SIGN, SERVER_AUTH
-from .leaf import key_and_dates
 
 
 def spki_of(der: "bytes | bytearray | memoryview") -> memoryview:

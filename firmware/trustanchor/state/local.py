@@ -15,7 +15,7 @@ Depends on: compat.
 Heap: 1 KB from a .mpy file.
 """
 
-from .compat import forget, sha256
+from ..compat import forget, sha256
 
 
 class LocalState:

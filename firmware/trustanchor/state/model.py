@@ -16,8 +16,8 @@ Depends on: errors; names when a host is looked up.
 Heap: about 3 KB from a .mpy file.
 """
 
-from .errors import PathError, PinError
-from .kinds import EXPIRY_REFUSE, MODE_KEY, MODE_PATH, RATCHET_BACKUP, SERVER_AUTH
+from ..errors import PathError, PinError
+from ..kinds import EXPIRY_REFUSE, MODE_KEY, MODE_PATH, RATCHET_BACKUP, SERVER_AUTH
 
 NO_DIGEST = b"\x00" * 32
 
@@ -192,7 +192,7 @@ def _answers(hosts, host) -> int:
         return 1
     if host is None:
         return 0
-    from .names import pattern_matches
+    from ..x509.names import pattern_matches
 
     found = 0
     for pattern in hosts:

@@ -10,9 +10,9 @@ Depends on: compat, errors, limits, record, retired.
 Heap: 1.5 KB from a .mpy file.
 """
 
-from .compat import const
-from .errors import StoreError
-from .limits import HOLD_DOWNS, RETIRED_PINS
+from ..compat import const
+from ..errors import StoreError
+from ..limits import HOLD_DOWNS, RETIRED_PINS
 from .record import Record
 from .retired import union
 

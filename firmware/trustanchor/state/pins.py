@@ -9,11 +9,11 @@ pin with the lowest index; the order of the keys plays no part.
 
 keys are SPKI SHA-256 digests: of the leaf alone in mode key, of a whole verified path otherwise.
 
-Depends on: state.
+Depends on: model.
 Heap: about 1 KB from a .mpy file.
 """
 
-from .compat import const
+from ..compat import const
 
 _LIVE = const(0)
 _NOT_BEGUN = const(1)

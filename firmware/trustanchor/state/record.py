@@ -4,7 +4,7 @@
 It is the only commit point. Slots hold signed bytes, but a slot counts only when the record names
 its digest. What it is on flash, packing.py says.
 
-Here and not in update.py, because every boot reads a record and few boots decide an update.
+Here and not in acceptance.py, because every boot reads a record and few boots decide an update.
 
 Depends on: nothing of ours.
 Heap: 1.1 KB from a .mpy file; a record itself about 0.5 KB.

@@ -7,7 +7,7 @@ Depends on: limits.
 Heap: 0.3 KB from a .mpy file.
 """
 
-from .limits import RETIRED_PINS
+from ..limits import RETIRED_PINS
 
 
 def union(entries: tuple, more) -> tuple:
@@ -17,3 +17,11 @@ def union(entries: tuple, more) -> tuple:
     """
     new = sorted(set(more) - set(entries))
     return tuple(sorted(entries + tuple(new[: max(0, RETIRED_PINS - len(entries))])))
+
+
+def retire(local, entries) -> None:
+    """Retire entries for ever."""
+    retired = union(local.retired, entries)
+    if retired != local.retired:
+        local.retired = retired
+        local.retired_generation += 1

@@ -7,12 +7,12 @@
 Run where a state is made, never in a verdict: on a device when a bundle is read, on the host
 before one is signed.
 
-Depends on: errors, limits, state; names for patterns.
+Depends on: errors, limits, model; names for patterns.
 Heap: about 4 KB from a .mpy file, only while a state is made.
 """
 
-from .errors import PinError
-from .kinds import (
+from ..errors import PinError
+from ..kinds import (
     CLIENT_AUTH,
     EXPIRY_ANCHORS,
     EXPIRY_REFUSE,
@@ -24,8 +24,8 @@ from .kinds import (
     RATCHET_ORDERED,
     SERVER_AUTH,
 )
-from .limits import DISTRUST_WINDOW_S, RETIRED_PINS
-from .state import Pin, PinSet, Service, TrustState
+from ..limits import DISTRUST_WINDOW_S, RETIRED_PINS
+from .model import Pin, PinSet, Service, TrustState
 
 
 def literal(pins=(), anchors=(), hosts=None, check_name=False, issued_at=0) -> TrustState:
@@ -153,7 +153,7 @@ def _check_anchor(anchor) -> None:
 
 
 def _check_patterns(patterns, detail) -> None:
-    from .names import pattern_matches
+    from ..x509.names import pattern_matches
 
     if not patterns:
         raise PinError("service.no_hosts", detail)

@@ -8,16 +8,16 @@ code back afterwards.
     adopt(store)         # after the record has changed
     read_record(store)   # the two copies joined
 
-Depends on: cache, compat, copies, errors, limits, local, record, store, volume; trial while one
-runs.
+Depends on: cache, compat, copies, errors, limits, local, record, trust_store, volume; trial while
+one runs.
 Heap: 2 KB from a .mpy file.
 """
 
-from .compat import const
-from .errors import StoreError, TrustError
-from .limits import BUILD_AT
-from .local import LocalState
-from .packing import merge, pack, parse
+from ..compat import const
+from ..errors import StoreError, TrustError
+from ..limits import BUILD_AT
+from ..state.local import LocalState
+from ..state.packing import merge, pack, parse
 from .volume import check_filesystem
 
 _LOAD_SHIFT = const(10)  # above any number of retirements between two loads

@@ -16,9 +16,9 @@ Heap: about 3 KB from a .mpy file; 14 bytes an entry, and entries waiting to be 
 
 import os
 
-from .compat import const
-from .kinds import EVENT_INTERMEDIATES, EVENT_PATH
-from .limits import (
+from ..compat import const
+from ..kinds import EVENT_INTERMEDIATES, EVENT_PATH
+from ..limits import (
     CACHE_PENDING_BYTES,
     CACHE_WRITE_S,
     CACHED_PATH_BYTES,

@@ -11,7 +11,7 @@ Heap: about 2 KB from a .mpy file.
 
 import os
 
-from .compat import const
+from ..compat import const
 
 _ENOENT = const(2)
 _EEXIST = const(17)
@@ -29,7 +29,7 @@ class FileCopy:
 
     def read(self) -> "bytes | None":
         """Return what is there, or None when nothing ever was."""
-        from .packing import RECORD_BYTES
+        from ..state.packing import RECORD_BYTES
 
         path = self.name + "/record"
         try:
@@ -62,7 +62,7 @@ class NvsCopy:
         self._nvs = nvs
 
     def read(self) -> "memoryview | bytes | None":
-        from .packing import RECORD_BYTES
+        from ..state.packing import RECORD_BYTES
 
         for size in (_USUAL_BYTES, RECORD_BYTES):
             buffer = bytearray(size)

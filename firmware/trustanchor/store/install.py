@@ -2,7 +2,7 @@
 """How a bundle gets onto the flash: staged, decided, named by the record, and only then counted.
 
     1. stage     the one file that unverified bytes are confined to
-    2. accept    update.py decides over the staged bytes; a refusal leaves all as it was
+    2. accept    acceptance.py decides over the staged bytes; a refusal leaves all as it was
     3. rename    the stage becomes the slot of its digest, which nothing names yet
     4. record    both copies; from here the new state loads
     5. tidy      slots the record no longer names
@@ -10,25 +10,25 @@
 These are the parts of store.Store that a boot does not need. Deciding takes seconds on a board, so
 it is cut into slices and connections go on meanwhile; only rename and record need the lock.
 
-Depends on: compat, copies, errors, limits, store.
-Heap: 2.6 KB from a .mpy file, and what update.py needs.
+Depends on: compat, copies, errors, limits, trust_store.
+Heap: 2.6 KB from a .mpy file, and what acceptance.py needs.
 """
 
 import os
 
-from .compat import const, forget, recover
+from ..compat import const, forget, recover
+from ..errors import StoreError, TrustError
 from .copies import make_folder, remove
-from .errors import StoreError, TrustError
 
 _ENOSPC = const(28)
 # Code that only a state and a verdict need; the next one loads it again.
 _VERDICT = (
-    "policy mode_key mode_path pins path leaf identity constraints certificate x509 bundle anchors"
-    " names dn state cache tables boot packing volume joining learning retired trial ratchet"
-    " status rules literal"
+    "policy mode_key mode_path pins path leaf identity constraints certificate fields bundle"
+    " anchors names dn model cache tables boot packing volume joining learning retired trial"
+    " ratchet status rules literal"
 )
 # Code that nothing but an update needs; the heap has it back afterwards.
-_ONLY_HERE = "update admit rules authority cose _signatures_cose hss"
+_ONLY_HERE = "acceptance admit rules authority cose _signatures_cose hss"
 
 
 def install(store, source) -> None:
@@ -86,7 +86,7 @@ def _installing(store, source):
         if not isinstance(source, str):  # else a tool on the cable has put it there
             from .stage import stage as write
 
-            write(store, source, stage)
+            write(store, source, stage, tidy_slots)
             forget("stage")
         is_done = False
         while not is_done:

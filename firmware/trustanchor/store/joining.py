@@ -6,7 +6,7 @@ first completed handshake, and a small heap has its code back while a bundle is 
 
     stands = join(store, verdict, asked)
 
-Depends on: errors, learning, store; boot and trial when a trial ends.
+Depends on: errors, learning, trust_store; boot and trial when a trial ends.
 Heap: 2.5 KB from a .mpy file.
 """
 

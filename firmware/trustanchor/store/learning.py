@@ -9,9 +9,9 @@ Depends on: kinds, limits, local, retired; ratchet when a pin but the first was 
 Heap: 1.5 KB from a .mpy file.
 """
 
-from .kinds import EVENT_LEAF_NOT_BEFORE, EVENT_PIN_SEEN
-from .limits import BOUND_AHEAD_S
-from .retired import union
+from ..kinds import EVENT_LEAF_NOT_BEFORE, EVENT_PIN_SEEN
+from ..limits import BOUND_AHEAD_S
+from ..state.retired import retire
 
 
 def join(local, verdict, state, unix_s=0, uptime_s=0, in_trial=False) -> bool:
@@ -51,14 +51,6 @@ def join(local, verdict, state, unix_s=0, uptime_s=0, in_trial=False) -> bool:
 def raised_bound(bound: int, not_before: int, issued_at: int) -> int:
     """Return the bound after an accepted leaf: never lower, never far above issued_at."""
     return max(bound, min(not_before, issued_at + BOUND_AHEAD_S))
-
-
-def retire(local, entries) -> None:
-    """Retire entries for ever."""
-    retired = union(local.retired, entries)
-    if retired != local.retired:
-        local.retired = retired
-        local.retired_generation += 1
 
 
 def confirmed(local, state, unix_s=0, uptime_s=0) -> None:

@@ -8,16 +8,15 @@ The part of learning.py that is needed when a server has shown another pin than 
 set, while a hold-down runs, and in a trial: seldom, and not before a handshake has completed.
 What comes of it is in the LocalState; nothing is kept here.
 
-Depends on: compat, kinds, learning, limits, local, retired.
+Depends on: compat, kinds, limits, local, retired.
 Heap: 2 KB from a .mpy file.
 """
 
-from .compat import const, sha256
-from .kinds import RATCHET_NEVER, RATCHET_ORDERED
-from .learning import retire
-from .limits import HOLD_DOWNS
-from .local import retired_entry
-from .retired import union
+from ..compat import const, sha256
+from ..kinds import RATCHET_NEVER, RATCHET_ORDERED
+from ..limits import HOLD_DOWNS
+from ..state.local import retired_entry
+from ..state.retired import retire, union
 
 _OVER = const(1 << 29)  # seconds: longer than any hold_max
 

@@ -3,29 +3,29 @@
 
 Needed before a bundle is decided, and gone from the heap while it is.
 
-Depends on: copies, errors, install, limits.
+Depends on: copies, errors, limits.
 Heap: 1.3 KB from a .mpy file.
 """
 
 import os
 
-from .compat import const
+from ..compat import const
+from ..errors import StoreError, TrustError
+from ..limits import BUNDLE_BYTES
 from .copies import listed, remove
-from .errors import StoreError, TrustError
-from .install import tidy_slots
-from .limits import BUNDLE_BYTES
 
 _PIECE = const(512)  # bytes copied at a time
 # What an update writes besides the bundle: record, folder and slot names, each beside the old.
 _SPARE_BYTES = const(16384)
 
 
-def stage(store, source, path) -> None:
+def stage(store, source, path, tidy_slots) -> None:
+    """Write the source's bytes to path; tidy_slots(store) is called where room is short."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         from io import BytesIO
 
         source = BytesIO(source)
-    _make_room(store)
+    _make_room(store, tidy_slots)
     total = 0
     with open(path, "wb") as file:
         while True:
@@ -38,7 +38,7 @@ def stage(store, source, path) -> None:
             file.write(piece)
 
 
-def _make_room(store) -> None:
+def _make_room(store, tidy_slots) -> None:
     """A download goes into the inactive slot: tables, then the fallback, give way to it."""
     record = store.record
     if record is None or not _is_short(store):

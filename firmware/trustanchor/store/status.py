@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a store says of itself: plain values for people and documents.
 
-Depends on: store; trial while one runs.
+Depends on: trust_store; trial while one runs.
 Heap: 0.8 KB from a .mpy file.
 """
 

@@ -21,9 +21,9 @@ Heap: 2.4 KB from a .mpy file; a table only while its key is used.
 
 import os
 
+from ..compat import const, forget
+from ..limits import CACHE_PENDING_BYTES, CACHE_WRITE_S, KEY_TABLE_BYTES, KEY_TABLES
 from .cache import Cache
-from .compat import const, forget
-from .limits import CACHE_PENDING_BYTES, CACHE_WRITE_S, KEY_TABLE_BYTES, KEY_TABLES
 
 _TABLE = const(3)  # kind of entry, row of the index: cache.py
 _ROW = const(14)
@@ -31,7 +31,7 @@ _SPARE_BYTES = const(24576)  # that are free before a write: 8 KB for it, the ca
 _EC_SPKI_BYTES = const(120)  # P-384, uncompressed; an RSA key is longer and needs no table
 # What a heap that is too full gets back; loaded again by whoever needs it.
 _CODE = (
-    "policy", "mode_key", "mode_path", "path", "identity", "certificate", "leaf", "x509",
+    "policy", "mode_key", "mode_path", "path", "identity", "certificate", "leaf", "fields",
     "constraints", "dn", "names", "signatures", "sha2", "sha512", "_sha2_plain", "rsa", "rsa_pss",
     "ecdsa", "_ecdsa_plain", "_ecdsa_tables", "_key_tables", "_p256", "_p384",
 )  # fmt: skip
@@ -84,7 +84,7 @@ class Tables(Cache):
                 forget(*_CODE)
 
     def _making(self, wanted):
-        from . import signatures
+        from ..crypto import signatures
 
         for key in wanted:
             spki = self._met.get(key)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Trust that survives power cuts: does the I/O and decides nothing (update.py does).
+"""Trust that survives power cuts: does the I/O and decides nothing (acceptance.py does).
 
     store = Store(clock)
     state, local = store.load()          # StoreError: store.unprovisioned, store.lost ...
@@ -20,17 +20,17 @@ being made is held in RAM, reported as store.write_failed and tried again at the
 What a phase of a device's life needs is a module of its own, so that a small heap holds one at a
 time: boot.py loads, joining.py takes what handshakes teach, install.py takes a bundle.
 
-Depends on: cbor, compat, copies, errors, local, record, state; boot, joining, status, install and
+Depends on: cbor, compat, copies, errors, local, record, model; boot, joining, status, install and
 update, trial, tables when they are due.
 Heap: 3.5 KB from a .mpy file.
 """
 
 import os
 
-from .compat import collect_every, const, forget, recover
+from ..compat import collect_every, const, forget, recover
+from ..errors import StoreError
+from ..state.record import Record
 from .copies import FileCopy, NvsCopy, remove
-from .errors import StoreError
-from .record import Record
 
 try:
     from _thread import allocate_lock
@@ -59,8 +59,8 @@ class Store:
     """
 
     def __init__(self, clock, root="/trust", nvs=True, product=None, device_id=None):
-        from .local import LocalState
-        from .state import TrustState
+        from ..state.local import LocalState
+        from ..state.model import TrustState
 
         self.root = root
         self.product = product
@@ -234,7 +234,7 @@ class Store:
     def install(self, source) -> None:
         """Install a bundle: bytes, anything with read(n), or root + "/stage" already in place.
 
-        Whether it is installed, update.py says. Refuses with the codes of update.py and
+        Whether it is installed, acceptance.py says. Refuses with the codes of acceptance.py and
         bundle.py, store.no_space, store.no_memory, store.write_failed, store.busy; then the flash
         is as it was, or, when there was no room for the new state in RAM, in that state whole.
         While it runs there is no state in RAM, because a small heap does not hold it beside what
@@ -332,7 +332,7 @@ class Store:
 
     def source(self, path: str):
         """Return (source for bundle.parse, its open file), or (None, None)."""
-        from .cbor import FileSource
+        from ..encoding.cbor import FileSource
 
         try:
             file = open(path, "rb")
@@ -343,23 +343,23 @@ class Store:
     # The doors to what decides; tests put something small behind them.
 
     def rules(self):
-        from . import update
+        from ..update import acceptance
 
-        return update
+        return acceptance
 
     def trials(self):
-        from . import trial
+        from ..update import trial
 
         return trial
 
     def _parse(self, source):
-        from .bundle import parse
+        from ..update.bundle import parse
 
         return parse(source)
 
     def prefix(self, source):
         """Return the first fields of the state in source."""
-        from .prefix import Prefix
+        from ..update.prefix import Prefix
 
         return Prefix(source)
 
@@ -375,7 +375,7 @@ class Store:
 
     def write(self, record) -> bool:
         """Write both copies; True when at least one took it. RAM holds the record either way."""
-        from .packing import pack
+        from ..state.packing import pack
 
         # A write that seemed to fail may be on flash: its generation is never used again.
         self._generation += 1

@@ -9,7 +9,7 @@ Heap: 0.8 KB from a .mpy file.
 
 import os
 
-from .errors import StoreError
+from ..errors import StoreError
 
 _NVS_SPACE = "trustanchor"
 

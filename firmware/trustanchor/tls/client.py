@@ -14,17 +14,17 @@ state, retired pins and floors are those of its store at the moment of the verdi
 before the handshake is complete the chain is judged again, if later the connection is dropped.
 What the store learns from a connection is durable before its first application byte.
 
-Depends on: compat, errors, handshake, limits, state, tap; clock, policy with the first verdict.
+Depends on: compat, errors, handshake, limits, model, tap; clock, policy with the first verdict.
 Heap: about 2 KB from a .mpy file.
 """
 
 import time
 
-from .compat import IS_MICROPYTHON, forget, recover, tidy
-from .errors import PinError, Refused, StoreError, TrustError
+from ..compat import IS_MICROPYTHON, forget, recover, tidy
+from ..errors import PinError, Refused, StoreError, TrustError
+from ..limits import HANDSHAKE_S
+from ..state.model import Asked
 from .handshake import start
-from .limits import HANDSHAKE_S
-from .state import Asked
 from .tap import open_taps
 
 # Not "try: import tls": a script of that name beside CPython's own would be found.
@@ -61,8 +61,8 @@ class Context:
                 # Neither retired pins, denied keys nor updates would count.
                 raise TypeError("Pins and anchors are a state of their own: no store, no service.")
             # A device with a store never needs these.
+            from ..state.rules import literal
             from .literal import LiteralStore
-            from .rules import literal
 
             store = LiteralStore(literal(pins, anchors, check_name=check_name))
             del literal
@@ -97,7 +97,7 @@ class Context:
         name = None  # RFC 6066 section 3: no trailing dot, and an address is no server name
         try:
             if server_hostname is not None:
-                from .names import to_connect
+                from ..x509.names import to_connect
 
                 # Before TLS sees it: MicroPython's dies of a long one, and sends any.
                 reference = to_connect(server_hostname)
@@ -115,7 +115,7 @@ class Context:
         store = self.store
 
         def judging(chain):
-            from . import policy
+            from ..verdict import policy
 
             at = self._now()
             asked = self._asked(server_hostname, port)
@@ -132,7 +132,7 @@ class Context:
             asked = self._asked(server_hostname, port)
             if verdict.contradicted is not None:
                 store.disprove(verdict, verdict.contradicted, asked)
-                forget("update")  # it has decided
+                forget("acceptance")  # it has decided
                 return False
             if not store.join(verdict, asked):
                 return False
@@ -186,7 +186,7 @@ class Context:
         """Generator: the Verdict of the state before a running trial, if it accepts what was asked
         of a probe; else None. Perhaps it is the trial that is wrong.
         """
-        from . import policy
+        from ..verdict import policy
 
         tidy()  # two states are about to be in RAM
         before = self.store.previous(asked)
@@ -255,7 +255,7 @@ def _no_memory(sock=None):
 
 
 def _now():
-    from . import clock
+    from .. import clock
 
     return clock.now()
 

@@ -15,8 +15,8 @@ import select
 import socket
 from errno import EINPROGRESS, ETIMEDOUT
 
-from .compat import ticks_diff, ticks_ms
-from .errors import Refused, TrustError
+from ..compat import ticks_diff, ticks_ms
+from ..errors import Refused, TrustError
 
 POLL_S = 0.005  # how often a connection being opened is looked at
 
@@ -25,7 +25,7 @@ def dialling(host, port, timeout_s):
     """Yield None while connecting, then the connected socket, once. Raises Refused net.*, and
     name.reference before anything is sent.
     """
-    from .names import to_connect
+    from ..x509.names import to_connect
 
     started = ticks_ms()
     try:

@@ -19,9 +19,9 @@ Heap: about 4 KB from a .mpy file.
 import io
 import select
 
-from .compat import const, recover, ticks_diff, ticks_ms
-from .errors import Refused, TrustError
-from .limits import CHAIN_CERTIFICATES
+from ..compat import const, recover, ticks_diff, ticks_ms
+from ..errors import Refused, TrustError
+from ..limits import CHAIN_CERTIFICATES
 from .tap import Tap
 
 _CERT_OPTIONAL = const(1)

@@ -9,7 +9,7 @@ Heap: about 0.8 KB from a .mpy file, beside asyncio.
 
 import asyncio
 
-from .compat import IS_MICROPYTHON
+from ..compat import IS_MICROPYTHON
 from .dial import POLL_S, dialling
 
 

@@ -23,8 +23,8 @@ Heap: about 3 KB from a .mpy file, and the Certificate message until it is judge
 import io
 import select
 
-from .compat import const, sha256
-from .limits import CHAIN_BYTES, CHAIN_CERTIFICATES, SERVER_HELLO_BYTES
+from ..compat import const, sha256
+from ..limits import CHAIN_BYTES, CHAIN_CERTIFICATES, SERVER_HELLO_BYTES
 
 # Content types, RFC 8446 section 5.1.
 _CHANGE_CIPHER_SPEC = const(20)

@@ -7,15 +7,15 @@
 
 A module of its own because a small heap does not hold it beside what has verified signatures.
 
-Depends on: bundle, compat, errors, limits, record, rules, state; certificate for intermediates,
+Depends on: bundle, compat, errors, limits, record, rules, model; certificate for intermediates,
 signatures for the keys of anchors.
 Heap: 4 KB from a .mpy file.
 """
 
-from .compat import forget, tidy
-from .errors import MalformedError, TrustError, UpdateError
-from .kinds import SERVER_AUTH
-from .limits import RETIRED_PINS
+from ..compat import forget, tidy
+from ..errors import MalformedError, TrustError, UpdateError
+from ..kinds import SERVER_AUTH
+from ..limits import RETIRED_PINS
 
 _OVERRIDE = "revert"
 
@@ -36,9 +36,9 @@ def reading(source):
     forget("rsa", "signatures", "_signatures_ecdsa")
     if len(state.intermediates):
         yield from _reading_intermediates(state.intermediates)
-        forget("certificate", "leaf", "x509")
+        forget("certificate", "leaf", "fields")
     tidy()
-    from .rules import check
+    from ..state.rules import check
 
     check(state)
     _check_probes(state)
@@ -47,7 +47,7 @@ def reading(source):
 
 def _check_anchor(number: int, anchors) -> None:
     """S2: it parses, and stands once."""
-    from . import signatures
+    from ..crypto import signatures
 
     anchor = anchors[number]
     try:
@@ -62,7 +62,7 @@ def _check_anchor(number: int, anchors) -> None:
 
 def _reading_intermediates(intermediates):
     """Generator: S3, each is a certificate."""
-    from .certificate import Certificate
+    from ..x509.certificate import Certificate
 
     for number, der in enumerate(intermediates):
         try:
@@ -90,9 +90,9 @@ def _check_probes(state) -> None:
 
 def next_record(record, state, authority: bytes, backup: bytes):
     """The record once state is active (U15)."""
-    from .local import retired_entry
-    from .record import Record
-    from .rules import may_retire
+    from ..state.local import retired_entry
+    from ..state.record import Record
+    from ..state.rules import may_retire
 
     floor = state.issued_at
     retired = ()

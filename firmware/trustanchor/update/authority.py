@@ -11,12 +11,12 @@ Depends on: cbor, cose, compat, errors, limits, prefix; signatures through cose.
 Heap: 4 KB from a .mpy file; an authority about 0.3 KB a key.
 """
 
-from .cbor import BytesSource, Reader
-from .compat import sha256, tidy
+from ..compat import sha256, tidy
+from ..encoding.cbor import BytesSource, Reader
+from ..errors import MalformedError, UnsupportedError, UpdateError
+from ..kinds import LINK, RESCUE, STATE
+from ..limits import AUTHORITY_BYTES, GROUP_KEYS, GROUPS, LINK_BYTES, LINKS
 from .cose import Message
-from .errors import MalformedError, UnsupportedError, UpdateError
-from .kinds import LINK, RESCUE, STATE
-from .limits import AUTHORITY_BYTES, GROUP_KEYS, GROUPS, LINK_BYTES, LINKS
 from .prefix import fill
 
 _LINK = (
@@ -59,7 +59,7 @@ class Authority:
 
     def check(self, other=None) -> None:
         """Refuse a key that counts twice, here or in other, and one nobody could verify."""
-        from . import signatures
+        from ..crypto import signatures
 
         kids = set()
         publics = set() if other is None else {public for _, _, public in other.members()}

@@ -4,23 +4,21 @@
     state = parse(FileSource(file, size))
     state.payload_digest                # must be the one the record names
 
-Whether a bundle that arrived may be accepted is decided by update.py. Bodies of anchors and
+Whether a bundle that arrived may be accepted is decided by acceptance.py. Bodies of anchors and
 intermediates stay where they are: a state knows where each lies and what its digest is, so that
 all of a browser's roots fit a small heap. The source is read once, digest included.
 
-Depends on: cbor, compat, errors, limits, names, prefix, state.
+Depends on: cbor, compat, errors, limits, names, prefix, model.
 Heap: 5 KB from a .mpy file; 16 bytes an anchor or intermediate.
 """
 
 import hashlib
 
-from . import state as states
-from .anchors import Anchor, index_key, is_named
-from .cbor import BytesSource, Reader
-from .compat import const, sha256
-from .errors import MalformedError, StoreError
-from .kinds import LINK
-from .limits import (
+from ..compat import const, sha256
+from ..encoding.cbor import BytesSource, Reader
+from ..errors import MalformedError, StoreError
+from ..kinds import LINK
+from ..limits import (
     ANCHOR_BYTES,
     ANCHORS,
     CERTIFICATE_BYTES,
@@ -31,6 +29,8 @@ from .limits import (
     PROBES,
     SERVICES,
 )
+from ..state import model as states
+from ..state.anchors import Anchor, index_key, is_named
 from .prefix import envelope, feed, fill, ignore, read_prefix, value
 
 # The maps of a state, field after field; 4294967295 is 2^32 - 1.

@@ -14,10 +14,10 @@ Depends on: cbor, compat, errors, limits, prefix; signatures when one is verifie
 Heap: 2 KB from a .mpy file; 0.2 KB a signature.
 """
 
-from .cbor import BytesSource, Reader
-from .compat import const
-from .errors import UpdateError
-from .limits import SIGNATURE_BYTES, SIGNATURES
+from ..compat import const
+from ..encoding.cbor import BytesSource, Reader
+from ..errors import UpdateError
+from ..limits import SIGNATURE_BYTES, SIGNATURES
 from .prefix import TYPES, envelope, feed
 
 # Header parameters, RFC 9052 section 3.1.
@@ -70,7 +70,7 @@ class Message:
 
     def verifying(self, signature: Signature, public_key):
         """Generator: return whether signature is valid under the public key of a key record."""
-        from . import signatures
+        from ..crypto import signatures
 
         start, end = signature.span
         return (

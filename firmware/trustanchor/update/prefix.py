@@ -13,11 +13,11 @@ Depends on: cbor, compat, errors, limits.
 Heap: 3 KB from a .mpy file.
 """
 
-from .cbor import BytesSource, Reader
-from .compat import const
-from .errors import MalformedError, UnsupportedError, UpdateError
-from .kinds import LINK
-from .limits import AUTHORITY_BYTES, BUNDLE_BYTES
+from ..compat import const
+from ..encoding.cbor import BytesSource, Reader
+from ..errors import MalformedError, UnsupportedError, UpdateError
+from ..kinds import LINK
+from ..limits import AUTHORITY_BYTES, BUNDLE_BYTES
 
 # By type of message.
 TYPES = (b"state", b"rescue", b"link")

@@ -35,7 +35,7 @@ def probed(record, state, seen):
     for probe in state.probes:
         if not any(probe.fits(*one) for one in seen):
             return record
-    from .retired import union
+    from ..state.retired import union
 
     return record.but(
         active=record.trial,

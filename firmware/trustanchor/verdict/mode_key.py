@@ -5,14 +5,14 @@ Possession of the key is what the handshake proves. `case` is policy's.
 
     yield from decide(case)         # accepts by returning, refuses by raising
 
-Depends on: compat, errors, leaf, state; certificate, identity for the switches.
+Depends on: compat, errors, leaf, model; certificate, identity for the switches.
 Heap: about 1 KB from a .mpy file.
 """
 
-from .compat import sha256
-from .errors import PathError, PinError
-from .kinds import CLIENT_AUTH, EVENT_PIN_SEEN, SERVER_AUTH
-from .leaf import key_and_dates
+from ..compat import sha256
+from ..errors import PathError, PinError
+from ..kinds import CLIENT_AUTH, EVENT_PIN_SEEN, SERVER_AUTH
+from ..x509.leaf import key_and_dates
 
 
 def decide(case):
@@ -41,8 +41,8 @@ def decide(case):
 
 def _check_identity(case) -> None:
     """The switches: what the certificate says of itself."""
-    from .certificate import Certificate
-    from .identity import check_name, check_purpose
+    from ..x509.certificate import Certificate
+    from ..x509.identity import check_name, check_purpose
 
     leaf = Certificate(case.chain[0])
     service = case.service

@@ -5,14 +5,13 @@ The part of policy.py that a device with pinned keys alone never loads. `case` i
 
     yield from decide(case)         # accepts by returning, refuses by raising
 
-Depends on: compat, errors, limits, pins, state; certificate, path when nothing is remembered.
+Depends on: compat, errors, limits, pins, model; certificate, path when nothing is remembered.
 Heap: about 2.5 KB from a .mpy file.
 """
 
-from . import pins
-from .compat import sha256, tidy
-from .errors import PathError, PinError
-from .kinds import (
+from ..compat import sha256, tidy
+from ..errors import PathError, PinError
+from ..kinds import (
     CLIENT_AUTH,
     CLOCK_VERIFIED,
     EVENT_INTERMEDIATES,
@@ -22,8 +21,9 @@ from .kinds import (
     EXPIRY_ANCHORS,
     SERVER_AUTH,
 )
-from .limits import LEARNED
-from .state import NO_DIGEST
+from ..limits import LEARNED
+from ..state import pins
+from ..state.model import NO_DIGEST
 
 _CACHE_LABEL = b"ta-path-2"
 
@@ -38,7 +38,7 @@ def decide(case):
         if _accept_cached(case, key, needs_pin):
             return
     tidy()
-    from .certificate import Certificate
+    from ..x509.certificate import Certificate
     from .path import Question, search
 
     tidy()

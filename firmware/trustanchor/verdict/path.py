@@ -40,12 +40,20 @@ signatures when the first signature is due; constraints when a path has some.
 Heap: about 6 KB from a .mpy file; 1 KB and 0.7 KB a certificate while it runs.
 """
 
-from . import limits
-from .certificate import Certificate
-from .compat import const, sha256, tidy
-from .der import Reader
-from .errors import MalformedError, PathError, TrustError, UnsupportedError
-from .kinds import KU_DIGITAL_SIGNATURE, KU_KEY_CERT_SIGN, SEQUENCE
+from ..compat import const, sha256, tidy
+from ..encoding.der import Reader
+from ..errors import MalformedError, PathError, TrustError, UnsupportedError
+from ..kinds import KU_DIGITAL_SIGNATURE, KU_KEY_CERT_SIGN, SEQUENCE
+from ..limits import (
+    DEAR_COMPARISONS,
+    DEAR_STEPS,
+    NAME_COMPARISONS,
+    PATH_CERTIFICATES,
+    PATH_INTERMEDIATES,
+    PATH_SIGNATURES,
+    PATH_STEPS,
+)
+from ..x509.certificate import Certificate
 
 # How useful a reason is to the person who has to act on it: the highest over all candidate paths
 # is reported. The nearer to success, the higher (webpki's rank()).
@@ -78,7 +86,7 @@ class Question:
     key_table      function of an SPKI SHA-256: comb table of a kept key, or None
     """
 
-    max_intermediates = limits.PATH_INTERMEDIATES
+    max_intermediates = PATH_INTERMEDIATES
 
     def __init__(self, at, known, purpose, host, state, local):
         self.at = at
@@ -135,7 +143,7 @@ def check_end_entity(leaf, question) -> None:
         # Every handshake of ours is signed with the leaf's key: the suites are ECDHE only.
         if not leaf.key_usage & KU_DIGITAL_SIGNATURE:
             raise PathError("path.key_usage", 0)
-    from .identity import check_name, check_purpose
+    from ..x509.identity import check_name, check_purpose
 
     check_purpose(leaf, question.purpose)
     if question.host is not None:
@@ -157,7 +165,7 @@ class _Search:
     def __init__(self, leaf, others, question):
         self.question = question
         self.pool = [others, question.preloaded, question.learned]
-        if sum(len(group) for group in self.pool) > limits.PATH_CERTIFICATES:
+        if sum(len(group) for group in self.pool) > PATH_CERTIFICATES:
             raise PathError("path.too_many_certificates")
         self.keys: "list[bytearray | None]" = [
             None,
@@ -192,7 +200,7 @@ class _Search:
                     self.trail.pop()
                     continue
                 self.steps += 1
-                if self.steps > limits.PATH_STEPS:
+                if self.steps > PATH_STEPS:
                     raise PathError("path.too_many_steps")
                 yield None
                 if index is None:
@@ -354,7 +362,7 @@ class _Search:
             if below > path_len:
                 return _NO_AUTHORITY, "path.path_len"
         if name_constraints is not None:
-            from . import constraints
+            from ..x509 import constraints
 
             for place, certificate in enumerate(self.path):
                 if place and certificate.self_issued:
@@ -362,7 +370,7 @@ class _Search:
                 try:
                     constraints.check(name_constraints, certificate, self)
                 except TrustError as error:
-                    if self.comparisons > limits.NAME_COMPARISONS:
+                    if self.comparisons > NAME_COMPARISONS:
                         raise  # a budget: no other path is tried
                     return _CONSTRAINED, error.code
         return None
@@ -378,21 +386,21 @@ class _Search:
             return None if code is None else (_SIGNATURE, code)
         # Not loaded before it is needed: half of all code is behind this door.
         tidy()
-        from . import signatures
+        from ..crypto import signatures
 
         tidy()
         try:
-            cost = min(signatures.cost_of(spki), limits.PATH_SIGNATURES)
+            cost = min(signatures.cost_of(spki), PATH_SIGNATURES)
         except TrustError:
             cost = 1  # verifying refuses it with the reason, and before the dear part
-        if self.work + cost > limits.PATH_SIGNATURES:
+        if self.work + cost > PATH_SIGNATURES:
             raise PathError("path.too_many_signatures")
         # Each budget alone is nearly ten ordinary chains' worth: who spends one on dear signatures
         # has less of the others.
         dear = min(cost, _DEAREST) - 1
-        self.steps += dear * limits.DEAR_STEPS
-        self.comparisons += dear * limits.DEAR_COMPARISONS
-        if self.steps > limits.PATH_STEPS or self.comparisons > limits.NAME_COMPARISONS:
+        self.steps += dear * DEAR_STEPS
+        self.comparisons += dear * DEAR_COMPARISONS
+        if self.steps > PATH_STEPS or self.comparisons > NAME_COMPARISONS:
             raise PathError("path.too_many_steps")
         code = None
         try:
@@ -415,7 +423,7 @@ class _Search:
 
         Last, because a chain that ends nowhere is no reason to load the code of another family.
         """
-        from . import signatures
+        from ..crypto import signatures
 
         signatures.check_key(self.path[0].spki)
 
@@ -451,25 +459,25 @@ class _Search:
 
 
 def _allows(issuer, purpose) -> bool:
-    from .identity import allows_issuing
+    from ..x509.identity import allows_issuing
 
     return allows_issuing(issuer, purpose)
 
 
 def _covers(hosts, host) -> bool:
-    from .names import pattern_matches
+    from ..x509.names import pattern_matches
 
     return host is not None and any(pattern_matches(pattern, host) for pattern in hosts)
 
 
 def _is_same(name, other) -> bool:
-    from .dn import same_name
+    from ..x509.dn import same_name
 
     return same_name(name, other)
 
 
 def _key_of(name) -> bytes:
-    from .dn import name_key
+    from ..x509.dn import name_key
 
     return bytes(name_key(name))
 

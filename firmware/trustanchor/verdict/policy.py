@@ -21,14 +21,14 @@ and anchors are in mode_path.py, the rules of a path in path.py:
     audit        waives the pin match alone
     CLIENT_AUTH  the peer's own name must match the service's pattern; no events
 
-Depends on: compat, errors, pins, state; mode_key or mode_path.
+Depends on: compat, errors, pins, model; mode_key or mode_path.
 Heap: about 2 KB from a .mpy file.
 """
 
-from . import pins
-from .compat import collect_every
-from .errors import PathError, TrustError
-from .kinds import MODE_KEY
+from ..compat import collect_every
+from ..errors import PathError, TrustError
+from ..kinds import MODE_KEY
+from ..state import pins
 
 _has_loaded = False
 
@@ -152,7 +152,7 @@ class _Case:
 
     def authenticate(self, leaf):
         """CLIENT_AUTH: the first of the peer's own names that the pattern allows."""
-        from .identity import matching_name
+        from ..x509.identity import matching_name
 
         self.verdict.peer_name = matching_name(leaf, self.service.peer_name, self.asked.host)
 

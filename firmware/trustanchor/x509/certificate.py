@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: MIT
 """One certificate as views into its DER: parsed, not judged (RFC 5280 section 4.1).
 
-Everything a verdict reads is parsed, by x509.py, and refused when it breaks its format; what is
+Everything a verdict reads is parsed, by fields.py, and refused when it breaks its format; what is
 only read by a rule (the names in a SAN, the subtrees of name constraints) is parsed by that rule.
 Whether a certificate may do what it does is decided by path.py and policy.py.
 
     leaf = Certificate(der_bytes)
     leaf.spki_sha256, leaf.not_after, leaf.has_eku(identity.usage(SERVER_AUTH))
 
-Depends on: compat, der; x509 when one is parsed, dn on the first self_issued.
+Depends on: compat, der; fields when one is parsed, dn on the first self_issued.
 Heap: 0.9 KB from a .mpy file; 0.4 KB a certificate beside its DER.
 """
 
-from .compat import sha256
-from .der import Reader
-from .kinds import SEQUENCE
+from ..compat import sha256
+from ..encoding.der import Reader
+from ..kinds import SEQUENCE
 
 
 class Certificate:
@@ -54,7 +54,7 @@ class Certificate:
     _self_issued: "bool | None" = None
 
     def __init__(self, der: "bytes | bytearray | memoryview"):
-        from .x509 import parse
+        from .fields import parse
 
         parse(self, der)
 

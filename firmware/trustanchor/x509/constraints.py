@@ -15,12 +15,12 @@ Depends on: compat, limits, der, dn, errors, names.
 Heap: 2.4 KB from a .mpy file; 32 names, decoded, and one subtree at a time.
 """
 
-from . import limits
-from .compat import const
-from .der import Reader
+from ..compat import const
+from ..encoding.der import Reader
+from ..errors import MalformedError, PathError
+from ..kinds import OID, SEQUENCE, SET, TAG_DIRECTORY, TAG_DNS, TAG_IP
+from ..limits import NAME_COMPARISONS
 from .dn import parse_rdns
-from .errors import MalformedError, PathError
-from .kinds import OID, SEQUENCE, SET, TAG_DIRECTORY, TAG_DNS, TAG_IP
 from .names import general_names, is_host_name
 
 _TAG_PERMITTED = const(0xA0)
@@ -161,7 +161,7 @@ def _subtrees(subtrees: memoryview, names: int, counter):
     while reader.more():
         # A certificate of 8 KB with 400 names below one with 400 subtrees must end, too.
         counter.comparisons += names
-        if counter.comparisons > limits.NAME_COMPARISONS:
+        if counter.comparisons > NAME_COMPARISONS:
             raise PathError("constraints.too_many_comparisons")
         subtree = reader.enter(SEQUENCE)
         tag, base = subtree.any()

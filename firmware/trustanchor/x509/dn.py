@@ -8,11 +8,11 @@ Depends on: compat, limits, der, errors.
 Heap: 1.2 KB from a .mpy file; short copies of the names that are compared.
 """
 
-from . import limits
-from .compat import const, sha256
-from .der import Reader
-from .errors import MalformedError
-from .kinds import OID, SEQUENCE, SET
+from ..compat import const, sha256
+from ..encoding.der import Reader
+from ..errors import MalformedError
+from ..kinds import OID, SEQUENCE, SET
+from ..limits import NAME_ATTRIBUTES, NAME_VALUE_BYTES
 
 # String types whose characters are compared, not their bytes.
 _UTF8 = const(0x0C)
@@ -49,12 +49,12 @@ def parse_rdns(name: "bytes | memoryview") -> "list[bytes]":
         while attributes.more():
             attribute = attributes.enter(SEQUENCE)
             count += 1
-            if count > limits.NAME_ATTRIBUTES:
+            if count > NAME_ATTRIBUTES:
                 raise MalformedError("cert.too_many_attributes")
             kind = attribute.element(OID)
             tag, value = attribute.any()
             attribute.finish()
-            if len(value) > limits.NAME_VALUE_BYTES:
+            if len(value) > NAME_VALUE_BYTES:
                 raise MalformedError("cert.name", reader.pos)
             text = bytes(value)
             if tag in _FOLDED:

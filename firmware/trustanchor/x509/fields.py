@@ -11,11 +11,11 @@ Depends on: compat, errors, limits, der, leaf.
 Heap: 2.5 KB from a .mpy file.
 """
 
-from . import limits
-from .compat import const
-from .der import Reader
-from .errors import MalformedError
-from .kinds import BIT_STRING, OCTET_STRING, SEQUENCE
+from ..compat import const
+from ..encoding.der import Reader
+from ..errors import MalformedError
+from ..kinds import BIT_STRING, OCTET_STRING, SEQUENCE
+from ..limits import CERTIFICATE_EXTENSIONS, EKU_BYTES, SERIAL_BYTES
 from .leaf import opened, parse_time
 
 _BOOLEAN = const(0x01)
@@ -66,7 +66,7 @@ def parse(found, der: "bytes | bytearray | memoryview") -> None:
     # and webpki: old public roots have it. So are 20 octets behind the one that keeps them
     # positive, as in pyca/cryptography: public CAs issue them.
     octets = len(found.serial) - (found.serial[0] == 0)
-    if found.serial[0] >= 0x80 or octets > limits.SERIAL_BYTES:
+    if found.serial[0] >= 0x80 or octets > SERIAL_BYTES:
         raise MalformedError("cert.serial")
     # RFC 5280 section 4.1.1.2: the signed algorithm is the one outside the signature.
     if tbs.element(SEQUENCE) != found.sig_alg:
@@ -108,7 +108,7 @@ def _parse_extensions(found, explicit: memoryview) -> None:
         if oid in seen:  # RFC 5280 section 4.2
             raise MalformedError("cert.duplicate_extension")
         seen.append(oid)
-        if len(seen) > limits.CERTIFICATE_EXTENSIONS:
+        if len(seen) > CERTIFICATE_EXTENSIONS:
             raise MalformedError("cert.too_many_extensions")
         if len(oid) == 3 and oid[:2] == b"\x55\x1d":
             known = _parse_extension(found, oid[2], critical, value)
@@ -144,7 +144,7 @@ def _parse_extension(found, number: int, critical: bool, value: memoryview) -> b
             raise MalformedError("cert.key_usage")
     elif number == _EKU:
         found.eku = _non_empty(reader, "cert.eku")
-        if len(found.eku) > limits.EKU_BYTES:
+        if len(found.eku) > EKU_BYTES:
             raise MalformedError("cert.eku", len(found.eku))
     elif number == _SAN:
         # RFC 5280 section 4.2.1.6 wants it critical beside an empty subject: a rule for issuers,

@@ -9,8 +9,8 @@ Depends on: errors; names when there is a name to compare.
 Heap: about 1 KB from a .mpy file.
 """
 
-from .errors import PathError
-from .kinds import SERVER_AUTH
+from ..errors import PathError
+from ..kinds import SERVER_AUTH
 
 # Extended key usages, RFC 5280 section 4.2.1.12, as the contents of their DER.
 _ANY = b"\x55\x1d\x25\x00"  # 2.5.29.37.0
@@ -61,7 +61,7 @@ def matching_name(leaf, pattern: str, host: "str | None") -> str:
 
     Refuses with name.no_san, name.mismatch. A wildcard names no peer and never matches.
     """
-    from .kinds import TAG_DNS
+    from ..kinds import TAG_DNS
     from .names import general_names, is_host_name, pattern_matches
 
     if leaf.san is None:

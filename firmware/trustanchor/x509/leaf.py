@@ -15,11 +15,11 @@ Depends on: compat, errors, limits, der.
 Heap: 1.2 KB from a .mpy file.
 """
 
-from . import limits
-from .compat import const
-from .der import Reader
-from .errors import MalformedError
-from .kinds import SEQUENCE
+from ..compat import const
+from ..encoding.der import Reader
+from ..errors import MalformedError
+from ..kinds import SEQUENCE
+from ..limits import CERTIFICATE_BYTES
 
 _TAG_VERSION = const(0xA0)
 _UTC_TIME = const(0x17)  # X.690 section 8.1.2
@@ -47,7 +47,7 @@ def key_and_dates(der: "bytes | bytearray | memoryview") -> "tuple[memoryview, i
 
 def opened(der: "bytes | bytearray | memoryview") -> "tuple[Reader, Reader, memoryview]":
     """Return (Reader after tbsCertificate, Reader in it, tbsCertificate whole)."""
-    if len(der) > limits.CERTIFICATE_BYTES:
+    if len(der) > CERTIFICATE_BYTES:
         raise MalformedError("cert.too_large", len(der))
     whole = Reader(der)
     outer = whole.enter(SEQUENCE)

@@ -12,11 +12,11 @@ Depends on: compat, limits, der, errors.
 Heap: 2.2 KB from a .mpy file; short copies of the names that are compared.
 """
 
-from . import limits
-from .compat import const
-from .der import Reader
-from .errors import MalformedError, PathError
-from .kinds import SEQUENCE, TAG_DNS, TAG_IP
+from ..compat import const
+from ..encoding.der import Reader
+from ..errors import MalformedError, PathError
+from ..kinds import SEQUENCE, TAG_DNS, TAG_IP
+from ..limits import SAN_NAMES
 
 # Every tag a GeneralName may have (RFC 5280 section 4.2.1.6): otherName, rfc822Name, dNSName,
 # x400Address, directoryName, ediPartyName, URI, iPAddress, registeredID.
@@ -104,7 +104,7 @@ def general_names(san: memoryview):
     count = 0
     while names.more():
         count += 1
-        if count > limits.SAN_NAMES:
+        if count > SAN_NAMES:
             raise MalformedError("cert.too_many_names")
         tag, contents = names.any()
         if tag not in _GENERAL_NAMES or (tag == TAG_IP and len(contents) not in (4, 16)):

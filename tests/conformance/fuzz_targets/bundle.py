@@ -18,7 +18,7 @@ from typing import Any
 import cbor2
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from host_tools.bundle_encode import (
+from host_tools.signing.bundle_encode import (
     Authority,
     Description,
     KeySigner,
@@ -31,16 +31,18 @@ from host_tools.bundle_encode import (
 from tests.certs import pki
 from tests.conformance import fuzz_cbor
 from tests.conformance.fuzz_targets import fixtures
-from trustanchor import admit, packing, signatures, update
-from trustanchor import record as records
-from trustanchor.anchors import Anchor
-from trustanchor.bundle import parse
-from trustanchor.cbor import BytesSource
-from trustanchor.derive import anchor_of
+from trustanchor.crypto import signatures
+from trustanchor.encoding.cbor import BytesSource
 from trustanchor.errors import TrustError
 from trustanchor.kinds import CLIENT_AUTH, EXPIRY_ANCHORS, MODE_ANCHORS, MODE_KEY, RATCHET_ORDERED
 from trustanchor.limits import BUILD_AT
-from trustanchor.state import Pin, PinSet, Service
+from trustanchor.state import packing
+from trustanchor.state import record as records
+from trustanchor.state.anchors import Anchor
+from trustanchor.state.derive import anchor_of
+from trustanchor.state.model import Pin, PinSet, Service
+from trustanchor.update import acceptance, admit
+from trustanchor.update.bundle import parse
 
 GENUINE = 255
 DEVICE = SimpleNamespace(product="small", device_id="small-1")
@@ -57,9 +59,9 @@ def _counted(stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return passing
 
 
-# What update.py calls next once the step before has refused nothing.
-update._proving = _counted("beginning", update._proving)
-update._admitting = _counted("signers", update._admitting)
+# What acceptance.py calls next once the step before has refused nothing.
+acceptance._proving = _counted("beginning", acceptance._proving)
+acceptance._admitting = _counted("signers", acceptance._admitting)
 admit.next_record = _counted("state", admit.next_record)
 
 
@@ -80,11 +82,11 @@ class Device:
     def accept(self, data: bytes, genuine: bool = False) -> records.Record:
         source = BytesSource(data)
         if genuine:
-            return update.accept(self.record, self.loaded, source, UNKNOWN, DEVICE)[0]
+            return acceptance.accept(self.record, self.loaded, source, UNKNOWN, DEVICE)[0]
         before = signatures.verifying_cose
         signatures.verifying_cose = _always_valid
         try:
-            return update.accept(self.record, self.loaded, source, UNKNOWN, DEVICE)[0]
+            return acceptance.accept(self.record, self.loaded, source, UNKNOWN, DEVICE)[0]
         finally:
             signatures.verifying_cose = before
 

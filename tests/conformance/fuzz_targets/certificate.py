@@ -6,11 +6,11 @@ import warnings
 from cryptography import x509
 
 from tests.conformance.fuzz_targets import fixtures, real_cases
-from trustanchor.certificate import Certificate
-from trustanchor.derive import spki_of
-from trustanchor.identity import usage
 from trustanchor.kinds import SERVER_AUTH
-from trustanchor.names import parse_reference, presented_matches
+from trustanchor.state.derive import spki_of
+from trustanchor.x509.certificate import Certificate
+from trustanchor.x509.identity import usage
+from trustanchor.x509.names import parse_reference, presented_matches
 
 REFERENCES = [parse_reference(host) for host in ("a.example", "192.0.2.1")]
 

@@ -3,12 +3,13 @@
 
 from cryptography import x509
 
+import trustanchor.limits as limits
 from tests.conformance.fuzz_targets import fixtures
-from trustanchor import constraints, limits
-from trustanchor.certificate import Certificate
-from trustanchor.der import Reader
+from trustanchor.encoding.der import Reader
 from trustanchor.kinds import SEQUENCE, TAG_DNS
-from trustanchor.names import general_names
+from trustanchor.x509 import constraints
+from trustanchor.x509.certificate import Certificate
+from trustanchor.x509.names import general_names
 
 HOSTS = [x509.DNSName(host) for host in ("a.example", "example", "host001.a.example", "")]
 NO_HOST = bytes.fromhex("3006a10430028200")  # excluded: every host

@@ -2,10 +2,10 @@
 """der.Reader: what is read whole is, byte for byte, what was there."""
 
 from tests.conformance.fuzz_targets import fixtures
-from trustanchor.der import Reader
+from trustanchor.encoding.der import Reader
 from trustanchor.errors import TrustError
 from trustanchor.kinds import BIT_STRING, INTEGER, OID
-from trustanchor.x509 import boolean, named_bits
+from trustanchor.x509.fields import boolean, named_bits
 
 _BOOLEAN = 1
 

@@ -8,11 +8,8 @@ back and a pin nobody holds must not match.
 """
 
 from tests.conformance.fuzz_targets import fixtures, real_cases
-from trustanchor import signatures
-from trustanchor.anchors import AnchorList
-from trustanchor.certificate import Certificate
-from trustanchor.der import Reader
-from trustanchor.derive import anchor_of
+from trustanchor.crypto import signatures
+from trustanchor.encoding.der import Reader
 from trustanchor.errors import TrustError
 from trustanchor.kinds import (
     CLIENT_AUTH,
@@ -22,9 +19,12 @@ from trustanchor.kinds import (
     MODE_KEY,
     SEQUENCE,
 )
-from trustanchor.local import LocalState
-from trustanchor.policy import Verdict, judge
-from trustanchor.state import Asked, Pin, PinSet, Service, TrustState
+from trustanchor.state.anchors import AnchorList
+from trustanchor.state.derive import anchor_of
+from trustanchor.state.local import LocalState
+from trustanchor.state.model import Asked, Pin, PinSet, Service, TrustState
+from trustanchor.verdict.policy import Verdict, judge
+from trustanchor.x509.certificate import Certificate
 
 HOST = "device.example"
 CHAINS = (

