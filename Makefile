@@ -88,6 +88,10 @@ size: setup  ## heap of imports, smallest heaps of a pinned connect, bytes of ev
 romfs: setup  ## [ARCH=xtensawin] the package as a ROMFS image, for `mpremote romfs deploy`
 	@$(PY) -m host_tools.build.rom $(or $(ARCH),xtensawin)
 
+.PHONY: dist
+dist: setup  ## a wheel of the host tools, with the device package and the boards, in dist/
+	@$(PY) -m host_tools.build.dist
+
 .PHONY: clean
 clean:  ## remove everything the other targets made
-	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -27,12 +27,10 @@ from mpremote.transport import TransportError, TransportExecError, listdir_resul
 from mpremote.transport_serial import SerialTransport
 
 from host_tools.build import fold, shorten
+from host_tools.build.places import COMPILED, PACKAGE
 from host_tools.cli.errors import HostError
 from host_tools.cli.output import printable
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = ROOT / "firmware" / "trustanchor"
-_BUILD = ROOT / "build" / "mpy"
 ON_BOARD = "/lib/trustanchor"
 
 # Without line numbers: they took 2 KB of the heap of a verdict. A traceback still names module and
@@ -297,7 +295,7 @@ def package_folder(form: str, architecture: str | None, tests: Path | None = Non
     if form == "py":
         return PACKAGE
     name = architecture or "any"
-    folder = _BUILD / (f"{name}-{tests.name}" if tests else name) / PACKAGE.name
+    folder = COMPILED / (f"{name}-{tests.name}" if tests else name) / PACKAGE.name
     sources = {
         name: PACKAGE / f"{name}.py"
         for name in package_modules()

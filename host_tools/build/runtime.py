@@ -24,10 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host_tools.build.distribution import Distribution, FetchError, last_line
+from host_tools.build.places import BUILD
 from host_tools.cli.errors import HostError
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
 OLDEST_VERSION = (1, 25, 0)
 
 _SUITE = "trixie"

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from rich.status import Status
 from rich.text import Text
 
+from host_tools.build.places import IS_CLONE
+from host_tools.cli.errors import HostError
 from host_tools.cli.output import console, print_json, table, verdict_text
 
 if TYPE_CHECKING:
@@ -38,6 +40,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if not IS_CLONE:
+        raise HostError(
+            "The demo makes its servers' certificates with code of the repository that is not in "
+            "the installed package: run `make demo` in a clone.",
+            "host.no_clone",
+        )
     # Imported here, because `trustanchor --help` must not wait for it.
     from host_tools.demo import steps, story
 

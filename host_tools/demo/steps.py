@@ -18,6 +18,7 @@ from pathlib import Path
 from mpremote.transport import TransportError
 
 from host_tools.build import deploy
+from host_tools.build.places import ROOT
 from host_tools.cli.errors import HostError
 from host_tools.cli.reasons import REASONS
 from host_tools.demo.servers import (
@@ -32,8 +33,8 @@ from host_tools.demo.servers import (
 )
 from host_tools.sim.board import Board
 
-# The demo needs a clone (boards/sim, build/), and in a clone the tests' makers are there.
-sys.path.append(str(deploy.ROOT))
+# commands/demo.py has made sure that this is a clone, where the tests' makers are.
+sys.path.append(str(ROOT))
 from tests.certs import pki
 from tests.integration.keyless import KeylessServer
 

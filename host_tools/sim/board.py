@@ -32,11 +32,12 @@ from pathlib import Path
 from types import TracebackType
 
 from host_tools.build import runtime
+from host_tools.build.places import BOARDS
 from host_tools.cli.errors import HostError
 from host_tools.sim.nvs import Nvs, NvsError
 from host_tools.sim.repl import SOFT_RESET, Command, Repl
 
-FOLDER = Path(__file__).resolve().parents[2] / "boards" / "sim"
+FOLDER = BOARDS / "sim"
 
 # machine.reset_cause() of MicroPython.
 PWRON_RESET, HARD_RESET, WDT_RESET, SOFT_RESET_CAUSE = 1, 2, 3, 5

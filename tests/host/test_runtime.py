@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from host_tools.build import bootstrap, distribution, runtime
+from host_tools.build import bootstrap, distribution, places, runtime
 from host_tools.build.runtime import RuntimeMissing
 
 Fake = Callable[..., Path]
@@ -274,7 +274,7 @@ def test_the_module_run_as_a_program_says_what_it_found() -> None:
         capture_output=True,
         text=True,
         timeout=60,
-        cwd=runtime.ROOT,
+        cwd=places.ROOT,
     )
     assert done.returncode == 0
     assert [line.split(", ")[1].split(":")[0] for line in done.stdout.splitlines()] == [
