@@ -84,6 +84,10 @@ bench: setup fixtures  ## [JSON=file] times, smallest heaps and native bytes on 
 size: setup  ## heap of imports, smallest heaps of a pinned connect, bytes of every .mpy file
 	@$(PY) -m tests.measure_heap
 
+.PHONY: rewriting
+rewriting: setup fixtures  ## smallest heaps with folded numbers and short names left out
+	@$(PY) -m tests.bench.rewriting
+
 .PHONY: romfs
 romfs: setup  ## [ARCH=xtensawin] the package as a ROMFS image, for `mpremote romfs deploy`
 	@$(PY) -m host_tools.build.rom $(or $(ARCH),xtensawin)

@@ -16,7 +16,7 @@ import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -296,11 +296,7 @@ def package_folder(form: str, architecture: str | None, tests: Path | None = Non
         return PACKAGE
     name = architecture or "any"
     folder = COMPILED / (f"{name}-{tests.name}" if tests else name) / PACKAGE.name
-    sources = {
-        name: PACKAGE / f"{name}.py"
-        for name in package_modules()
-        if architecture or _VIPER not in (PACKAGE / f"{name}.py").read_text(encoding="utf-8")
-    }
+    sources = _sources(architecture)
     for name in sources:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
     for stale in folder.rglob("*.mpy"):
@@ -308,26 +304,46 @@ def package_folder(form: str, architecture: str | None, tests: Path | None = Non
             stale.unlink(missing_ok=True)
     march = [f"-march={architecture}"] if architecture else []
     numbers = [sources.pop(name) for name in fold.MODULES]
-    constants = fold.constants_of(PACKAGE)
     for module in numbers:
         compile_newer(module, folder, *MPY_OPTIONS)  # for applications that ask
-    # What one module says of another decides what may be renamed in it.
     programs = sorted(tests.glob("*.py")) if tests else []
     read = (*numbers, *sources.values(), *programs)
     if all(_is_new(folder / f"{name}.mpy", *read) for name in sources):
         return folder
-    texts = {name: source.read_text(encoding="utf-8") for name, source in sources.items()}
-    spoken = shorten.spoken_names(texts.values())
-    for program in programs:
-        spoken |= shorten.private_names(program.read_text(encoding="utf-8"))
-    for name, text in texts.items():
-        is_public = name in _FOR_APPLICATIONS
-        text = shorten.shortened(fold.folded(text, constants), spoken, is_public)
+    for name, text in rewritten(architecture, programs).items():
         with tempfile.TemporaryDirectory() as scratch:
             source = Path(scratch) / f"{Path(name).name}.py"
             source.write_text(text, encoding="utf-8")
             compile_newer(source, (folder / name).parent, *march, *MPY_OPTIONS)
     return folder
+
+
+def rewritten(architecture: str | None, programs: Iterable[Path] = ()) -> dict[str, str]:
+    """What the compiler is given, by module, but for the modules of numbers (fold.MODULES)."""
+    constants = fold.constants_of(PACKAGE)
+    texts = {
+        name: source.read_text(encoding="utf-8")
+        for name, source in _sources(architecture).items()
+        if name not in fold.MODULES
+    }
+    # What one module says of another decides what may be renamed in it.
+    spoken = shorten.spoken_names(texts.values())
+    for program in programs:
+        spoken |= shorten.private_names(program.read_text(encoding="utf-8"))
+    return {
+        name: shorten.shortened(fold.folded(text, constants), spoken, name in _FOR_APPLICATIONS)
+        for name, text in texts.items()
+    }
+
+
+def _sources(architecture: str | None) -> dict[str, Path]:
+    """The sources of a board's package by module; native code only where there is a processor."""
+    found = {name: PACKAGE / f"{name}.py" for name in package_modules()}
+    return {
+        name: source
+        for name, source in found.items()
+        if architecture or _VIPER not in source.read_text(encoding="utf-8")
+    }
 
 
 def package_modules() -> list[str]:
