@@ -5,8 +5,8 @@
 
 host_tools/build/fold.py writes numbers for names, shorten.py gives private names short ones. Each
 is taken out in turn, and both. A row has the smallest `-X heapsize` in KB of a pinned connect (TLS
-1.2) and of the cold Let's Encrypt verdict, each from `.mpy` files and from a ROMFS; and, from `.mpy`
-files, of a store that has booted and installs a bundle (`make fixtures` has made it).
+1.2) and of the cold Let's Encrypt verdict, each from `.mpy` files and from a ROMFS; and, from
+`.mpy` files, of a store that has booted and installs a bundle (`make fixtures` has made it).
 """
 
 import subprocess
