@@ -39,6 +39,7 @@ MPY_OPTIONS = ("-O3",)
 _VIPER = "@micropython.viper"
 _COMPILERS = (Path(__file__), Path(fold.__file__), Path(shorten.__file__))
 CPYTHON_ONLY = ("_cpython", "_tls")  # stand in for what boards have built in
+_ARCHIVE_ONLY = "_archive"  # a part of another file, in one form of the package
 
 OLDEST_VERSION = (1, 25)
 _BAUD = 115200
@@ -351,7 +352,7 @@ def package_modules() -> list[str]:
     return sorted(
         path.relative_to(PACKAGE).with_suffix("").as_posix()
         for path in PACKAGE.rglob("*.py")
-        if path.stem not in CPYTHON_ONLY
+        if path.stem not in (*CPYTHON_ONLY, _ARCHIVE_ONLY)
     )
 
 
@@ -388,6 +389,24 @@ def compile_newer(source: Path, folder: Path, *options: str) -> None:
     scratch.rename(target)  # so that two commands at once never see half a file
 
 
+def package_files(form: str, architecture: str | None) -> dict[str, bytes]:
+    """The device package as a board gets it: content by path below /lib/trustanchor.
+
+    form  "mpy": a file a module, compiled; "py": the sources; "archive": one file with all of
+          them, and the __init__.mpy that finds them there (archive.py)
+    """
+    if form == "archive":
+        from host_tools.build import archive
+
+        return archive.package_files(architecture)
+    folder = package_folder(form, architecture)
+    return {
+        file.relative_to(folder).as_posix(): file.read_bytes()
+        for file in sorted(folder.rglob(f"*.{form}"))
+        if file.stem not in (*CPYTHON_ONLY, _ARCHIVE_ONLY)
+    }
+
+
 def install(
     board: Board,
     extra: Mapping[str, bytes] | None = None,
@@ -400,17 +419,18 @@ def install(
     `x.py` to a new `x.mpy`.
     """
     transport = board.transport
-    folder = package_folder(form, board.architecture())
     package = {
-        f"{ON_BOARD}/{file.relative_to(folder).as_posix()}": file.read_bytes()
-        for file in sorted(folder.rglob(f"*.{form}"))
-        if file.stem not in CPYTHON_ONLY
+        f"{ON_BOARD}/{name}": content
+        for name, content in package_files(form, board.architecture()).items()
     }
     for place in sorted({path.rpartition("/")[0] for path in package}):
         board.make_folder(place)
     removed = [path for path in board.files_below(ON_BOARD) if path not in package]
     for path in removed:
         transport.fs_rmfile(path)
+    places = {path.rpartition("/")[0] for path in package}
+    for stale in {path.rpartition("/")[0] for path in removed} - places:
+        transport.fs_rmdir(stale)
     wanted = {**package, **(extra or {})}
     written, kept = [], []
     for count, (path, content) in enumerate(wanted.items(), 1):

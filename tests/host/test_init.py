@@ -334,3 +334,15 @@ def test_install_as_source_holds_the_sources(tmp_path):
         assert link.holds(
             "/lib/trustanchor/encoding/der.py", (deploy.PACKAGE / "encoding/der.py").read_bytes()
         )
+
+
+def test_one_file_is_installed_where_flash_is_dear(capsys, tmp_path, server):
+    with Board(tmp_path / "flash.img") as board:
+        words = (f"{HOST}:{server.port}", "--out", str(tmp_path / "out"), "--board", board.port)
+        status, _ = init(capsys, *words, "--one-file")
+        assert status == 0
+        with deploy.Board.open(board.port) as link:
+            assert link.files_below("/lib/trustanchor") == [
+                "/lib/trustanchor/__init__.mpy",
+                "/lib/trustanchor/modules.bin",
+            ]
