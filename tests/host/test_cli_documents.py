@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from host_tools.cli import main as cli
+from host_tools.cli.reasons import REASONS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text()
-DESIGN = (ROOT / "firmware" / "DESIGN.md").read_text()
+SECURITY = (ROOT / "SECURITY.md").read_text()
 TRANSCRIPTS = (ROOT / "host_tools" / "TRANSCRIPTS.md").read_text()
 _PROOF = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
@@ -25,13 +26,18 @@ def missing_proofs(text: str) -> list[str]:
     return missing
 
 
-def test_every_promise_of_the_readme_names_a_test_that_exists():
-    assert len(_PROOF.findall(README)) > 10
-    assert missing_proofs(README) == []
+def test_every_promise_names_a_test_that_exists():
+    promises = SECURITY.partition("## What it promises")[2].partition("\n## ")[0]
+    rows = [
+        line for line in promises.splitlines() if line.startswith("| ") and "proof |" not in line
+    ]
+    assert len(rows) > 20
+    assert [row for row in rows if not _PROOF.search(row)] == []
+    assert missing_proofs(SECURITY + README) == []
 
 
-def test_every_claim_of_the_threat_model_names_a_test_that_exists():
-    claims = DESIGN.partition("### What proves it")[2].partition("\n## ")[0]
+def test_every_claim_of_state_time_and_updates_names_a_test_that_exists():
+    claims = SECURITY.partition("\n## State, time and updates")[2]
     rows = [line for line in claims.splitlines() if "`tests/" in line]
     assert len(rows) > 40
     assert len(_PROOF.findall(claims)) == len(rows)
@@ -41,6 +47,14 @@ def test_every_claim_of_the_threat_model_names_a_test_that_exists():
 def test_a_proof_that_is_gone_is_noticed():
     gone = "`tests/host/test_nothing.py` and `tests/host/test_cli.py::test_nothing`"
     assert len(missing_proofs(gone)) == 2
+
+
+def test_every_code_of_the_readmes_table_exists():
+    table = README.partition("## When something is refused")[2].partition("\n## ")[0]
+    first = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    codes = [code for cell in first for code in re.findall(r"`([a-z]+\.[a-z_0-9]+)`", cell)]
+    assert len(codes) > 15
+    assert [code for code in codes if code not in REASONS] == []
 
 
 def test_every_command_has_a_transcript():
@@ -55,6 +69,6 @@ def test_every_make_target_the_readme_names_exists():
     assert named - set(targets) == set()
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))
-def test_every_link_of_the_readme_leads_somewhere(link):
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README + SECURITY))
+def test_every_link_of_the_first_pages_leads_somewhere(link):
     assert (ROOT / link).exists()
