@@ -34,6 +34,18 @@ class Mutant:
 
 
 MUTANTS = (
+    # A store that is mended.
+    Mutant("a slot that loads is written again", "store/install.py",
+           "if open_state(store, digest) is not None or ", "if ", "store_mend"),
+    Mutant("a damaged slot is not mended", "store/install.py",
+           "            if _mends(store, record, stage):\n                return\n", "",
+           "store_mend"),
+    Mutant("an active state cannot be mended", "store/install.py",
+           "(record.active, record.trial, record.fallback):\n        return False",
+           "(record.trial,):\n        return False", "store_mend"),
+    Mutant("a trial is over though nothing else loads", "store/boot.py",
+           "        if state is not None:\n            # A trial whose",
+           "        if True:\n            # A trial whose", "store_mend"),
     # The verdict.
     Mutant("judge accepts everything", "verdict/policy.py",
            "    except TrustError as refusal:\n        verdict.code = refusal.code",

@@ -705,7 +705,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "Send it a bundle with the links from its signers to these.",
     ),
     "update.current": (
-        "The bundle is the one that is active.",
+        "The bundle is the one that is active, and its stored copy is whole.",
         "Nothing needs to be done.",
     ),
     "update.epoch_gap": (

@@ -12,13 +12,14 @@ but the generation are one.
 import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 from scratch import key
 from stand_in import Clock, Nvs, SmallStore, Verdict, asked, bundle
 
+from trustanchor.compat import sha256
 from trustanchor.errors import StoreError, TrustError, UpdateError
 from trustanchor.limits import BUILD_AT
 from trustanchor.state import packing, record
@@ -38,6 +39,7 @@ BUNDLES = {
     "rescue": bundle(1, epoch=1, issued_at=BUILD_AT + 10, pins=("three", "one")),
     "after": bundle(2, epoch=1, issued_at=BUILD_AT + 20, trial=1, pins=("three", "one", "five")),
 }
+OF_DIGEST = {sha256(data): data for data in BUNDLES.values()}
 
 
 class Cut(BaseException):
@@ -314,6 +316,7 @@ class Model:
             assert state.payload_digest not in ghost.gone, f"{path}: came back"
             for name, data in BUNDLES.items():
                 self._refuses_what_is_past(device, name, data, place, path)
+        self._is_mended_by_its_present_bundle(flash, found, path)
         named = frozenset((found.active, found.trial, found.fallback))
         ghost.gone |= ghost.named - named
         ghost.named = named
@@ -331,6 +334,33 @@ class Model:
         with pytest.raises(TrustError):
             device.install(data)
         assert device_files(device) == before, f"{path}: {name} left a trace"
+
+    def _is_mended_by_its_present_bundle(
+        self, flash: Flash, found: record.Record, path: str
+    ) -> None:
+        """Slots are damaged, one and all: the bundle of the state in force brings it back."""
+        present = found.trial or found.active
+        slots = [path for path in flash.files if len(path) == len(ROOT) + 17]
+        for lost in ([ROOT + "/" + present[:8].hex()], slots):
+            copy = Flash(flash.files, self._kept(flash))
+            for slot in lost:
+                copy.files[slot] = b""
+            with on(copy):
+                # A trial that has no try left is over at a start: then it is the active one.
+                for _ in range(4):
+                    device = SmallStore(Clock(BUILD_AT + 500000), ROOT, copy.nvs)
+                    try:
+                        device.load()
+                    except StoreError as error:
+                        assert error.code == "store.lost", path
+                    if device.state is None or not found.trial:
+                        with suppress(UpdateError):  # mended already
+                            device.install(OF_DIGEST[device.record.trial or device.record.active])
+                again = booted(copy)
+                assert again.state.payload_digest in (found.active, found.trial), path
+                if not found.trial:
+                    assert again.state.payload_digest == present, path
+                assert frozenset(again.record.retired) >= frozenset(found.retired), path
 
     def _kept(self, flash: Flash) -> dict[str, bytes] | None:
         return None if flash.nvs is None else dict(flash.nvs.kept)

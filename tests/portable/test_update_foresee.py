@@ -38,6 +38,17 @@ def test_what_would_be_refused_is_refused_early():
     refuses("bundle.too_large", lambda: foresee(SEQUENCE, 2, size=BUNDLE_BYTES + 1))
 
 
+def test_what_may_mend_a_damaged_slot_passes_though_it_is_not_newer():
+    data = message("state", state())
+    size = len(data)
+    acceptance.foresee(RECORD, data[:512], size, KNOWN, Device, True)
+    other = message("state", state(AUDIENCE, {0: ["valve"]}))
+    refuses(
+        "update.audience",
+        lambda: acceptance.foresee(RECORD, other[:512], size, KNOWN, Device, True),
+    )
+
+
 def test_what_is_no_bundle_is_refused_early():
     refuses("cbor.truncated", lambda: foresee(SEQUENCE, 2, length=60))
     refuses("cbor.truncated", lambda: foresee(SEQUENCE, 2, size=100))

@@ -64,10 +64,12 @@ def take_state(store):
     record = store.record
     state = open_state(store, record.trial or record.active)
     if state is None and record.trial:
-        # A trial whose bytes are gone is over, and what was active stays so.
-        store.write(store.trials().reverted(record))
-        record = store.record
         state = open_state(store, record.active)
+        if state is not None:
+            # A trial whose bytes are gone is over, and what was active stays so. With both gone
+            # the record goes on naming the trial, so that its bundle is taken again (SPEC U3).
+            store.write(store.trials().reverted(record))
+            record = store.record
     if state is None and record.fallback:
         state = open_state(store, record.fallback)
         if state is not None:
@@ -119,9 +121,9 @@ def _begin_trial(store, record):
         store.record = store.trials().reverted(record)
 
 
-def open_state(store, digest: bytes):
-    """Return the state whose signed bytes are in the slot of digest, or None."""
-    source, _ = store.source(store.slot(digest))
+def open_state(store, digest: bytes, path=None):
+    """Return the state whose signed bytes are in the slot of digest, or in path; or None."""
+    source, _ = store.source(path or store.slot(digest))
     if source is None:
         return None
     # The file stays open: bodies are read from it when a verdict needs them.

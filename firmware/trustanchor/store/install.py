@@ -91,6 +91,8 @@ def _installing(store, source):
         is_done = False
         while not is_done:
             record = store.record
+            if _mends(store, record, stage):
+                return
             new, digest = yield from _deciding(store, record, stage)
             _check_slot(store, record, digest)
             with store.lock:
@@ -147,6 +149,38 @@ def _deciding(store, record, stage):
         for file in files:
             file.close()
         forget(*_ONLY_HERE.split())
+
+
+def _mends(store, record, stage) -> bool:
+    """Put the stage in the place of a damaged slot, if it is the state that was there: SPEC U3.
+
+    The record has taken that very payload once; its digest is what says so, and no signature.
+    """
+    if record is None:
+        return False
+    source, file = store.source(stage)
+    if file is None:
+        return False
+    try:
+        digest = store.prefix(source).payload_digest
+    except TrustError:
+        return False  # deciding says what is wrong with it
+    finally:
+        file.close()
+    if not digest or digest not in (record.active, record.trial, record.fallback):
+        return False
+    from .boot import open_state
+
+    if open_state(store, digest) is not None or open_state(store, digest, stage) is None:
+        return False
+    with store.lock:
+        if store.record is not record:
+            return False
+        os.rename(stage, store.slot(digest))
+        notes = ("store.slot_damaged", "store.fell_back")
+        store._notes = [note for note in store._notes if note[0] not in notes]
+        store.adopt()
+    return True
 
 
 def _check_slot(store, record, digest) -> None:

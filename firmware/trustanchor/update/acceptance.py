@@ -70,18 +70,25 @@ def accepting(record, loaded, source, at, device):
     return new, digest
 
 
-def foresee(record, beginning, size: int, at, device) -> None:
+def foresee(record, beginning, size: int, at, device, mending=False) -> None:
     """Refuse by its first bytes a bundle that accept() would refuse: U2 and U4 to U7.
 
     For carriers, before the first write to flash: beginning is what has come, size what the whole
     will have. 512 bytes will do for an audience of up to ten names, 3,072 for any; with fewer a
     good bundle may be cbor.truncated. Nothing is verified: what passes may still be anything.
+
+    mending  a slot does not load (`store.slot_damaged` in the notes of status()): a bundle that is
+             not newer may be the very one that mends it, U3
     """
     from ..encoding.cbor import BytesSource
     from .prefix import Prefix
 
     _check_size(size)
-    _check_beginning(Prefix(BytesSource(beginning, size), early=True), record, at, device)
+    prefix = Prefix(BytesSource(beginning, size), early=True)
+    if mending:
+        _check_audience(prefix, device)
+    else:
+        _check_beginning(prefix, record, at, device)
 
 
 def reading(source):
