@@ -34,6 +34,12 @@ class Mutant:
 
 
 MUTANTS = (
+    # Retirement is by key.
+    Mutant("a renamed pin set revives its keys", "state/local.py",
+           "retired_entry(spki_sha256) in self.retired\n            or ", "", "store_writes"),
+    Mutant("what an older version retired is alive", "state/local.py",
+           "\n            or named_entry(pin_set_name, spki_sha256) in self.retired", "",
+           "store_writes"),
     # A store that is mended.
     Mutant("a slot that loads is written again", "store/install.py",
            "if open_state(store, digest) is not None or ", "if ", "store_mend"),

@@ -307,7 +307,7 @@ class Model:
                 assert found.floor >= ghost.floor, path
                 assert retired >= ghost.retired, path
             else:
-                listed = {retired_entry("pins", pin.spki_sha256) for pin in state.pin_sets[0].pins}
+                listed = {retired_entry(pin.spki_sha256) for pin in state.pin_sets[0].pins}
                 assert retired >= ghost.retired - listed, path
             assert frozenset(local.retired) == retired, path
             assert local.floor >= found.floor, path

@@ -85,7 +85,7 @@ class Rules:
             epoch=state.epoch, sequence=state.sequence, trial=b"", tries=0, held=(), trial_at=0
         )
         if state.epoch > record.epoch:
-            listed = [retired_entry("pins", pin.spki_sha256) for pin in state.pin_sets[0].pins]
+            listed = [retired_entry(pin.spki_sha256) for pin in state.pin_sets[0].pins]
             retired = tuple(one for one in record.retired if one not in listed)
             new = new.but(
                 active=digest, fallback=b"", floor=state.issued_at, retired=retired, holds=()

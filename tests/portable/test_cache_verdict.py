@@ -121,7 +121,7 @@ def test_it_is_for_one_state():
 
 def test_it_is_for_one_retired_set():
     case = Case()
-    retire(case.local, (retired_entry("pins", key("backup")),))
+    retire(case.local, (retired_entry(key("backup")),))
     false(case.is_accepted())
 
 
@@ -184,7 +184,7 @@ def test_a_pin_that_is_retired_or_over_does_not_match():
     case.make_state(not_after=NOW - 1)
     false(case.is_accepted())
     case = Case()
-    case.local.retired = (retired_entry("pins", KEYS[1]),)
+    case.local.retired = (retired_entry(KEYS[1]),)
     case.remember(0, NOW + 1000)  # under the new retired set: the pins are still run
     false(case.is_accepted())
 

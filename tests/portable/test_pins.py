@@ -25,7 +25,7 @@ def why(pin_set, keys, at=NOW, known=True, state=STATE, local=LOCAL):
 
 
 def retired(*keys):
-    return LocalState(retired=tuple(sorted(retired_entry("web", key) for key in keys)))
+    return LocalState(retired=tuple(sorted(retired_entry(key) for key in keys)))
 
 
 def test_the_lowest_live_index_matches_whatever_the_order_of_the_keys():

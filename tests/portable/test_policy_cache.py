@@ -159,7 +159,7 @@ def test_everything_a_path_depends_on_is_in_the_key():
     local = LocalState()
     usual = cache_key(CHAIN, Asked(service, HOST, 443), True, state, local)
     equal(usual, cache_key(list(CHAIN), Asked(service, HOST, 443), True, state, LocalState()))
-    retired = LocalState(retired=(retired_entry("web", OTHER),))
+    retired = LocalState(retired=(retired_entry(OTHER),))
     pinned = Service("web", None, pin_set="a")
     client = Service("web", None, purpose=CLIENT_AUTH)
     others = [

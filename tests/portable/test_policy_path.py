@@ -120,7 +120,7 @@ def test_the_search_stops_at_the_best_pin_there_can_be():
 
 
 def test_a_retired_pin_gives_way_to_the_next():
-    local = LocalState(retired=(retired_entry("web", digest(1)),))
+    local = LocalState(retired=(retired_entry(digest(1)),))
     equal(verdict(pins(1, 2), local=local).pin, 1)
     equal(verdict(pins(1), local=local).code, "pin.retired")
 
@@ -175,7 +175,7 @@ def test_going_on_without_pins_needs_a_verified_clock():
 
 
 def test_a_retired_pin_keeps_a_set_from_expiring():
-    local = LocalState(retired=(retired_entry("web", digest(1)),))
+    local = LocalState(retired=(retired_entry(digest(1)),))
     going_on = expired(on_expiry=EXPIRY_ANCHORS)
     equal(verdict(going_on, at=(NOW, CLOCK_VERIFIED), local=local).code, "pin.retired")
 

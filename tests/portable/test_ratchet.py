@@ -88,12 +88,12 @@ def test_a_set_that_says_never_never_moves():
     false(moves(case.state.pin_sets[0], 2))
 
 
-def test_retirement_is_per_pin_set():
+def test_retirement_is_of_the_key_in_every_pin_set():
     case = Case()
     case.sees("two")
     true(case.local.is_retired("pins", key("one")))
-    false(case.local.is_retired("others", key("one")))
-    false(retired_entry("ab", key("one")) == retired_entry("a", key("one")))
+    true(case.local.is_retired("others", key("one")))
+    false(case.local.is_retired("others", key("two")))
 
 
 def test_without_a_sighting_of_the_leaf_nothing_moves():
@@ -157,7 +157,7 @@ def test_a_sighting_in_a_trial_takes_effect_when_it_is_confirmed():
     case = Case()
     true(case.sees("two", in_trial=True))
     equal(case.alive(), ["one", "two", "three"])
-    equal(case.local.held, (retired_entry("pins", key("one")),))
+    equal(case.local.held, (retired_entry(key("one")),))
     learning.confirmed(case.local, case.state)
     equal(case.alive(), ["two", "three"])
     equal(case.local.held, ())
@@ -226,7 +226,7 @@ def test_hold_downs_of_states_that_are_gone_take_no_room():
 
 
 def test_a_hold_down_goes_on_over_a_state_with_the_same_pins_before_it():
-    equal(_moved_on(("one", "two", "new")).retired, (retired_entry("pins", key("one")),))
+    equal(_moved_on(("one", "two", "new")).retired, (retired_entry(key("one")),))
 
 
 def test_a_hold_down_ends_without_another_sighting():
@@ -340,7 +340,7 @@ def test_hold_downs_are_bounded_and_one_more_ends_at_once():
         seen = ((1, "set%d" % number, 1, key("two")),)
         learning.join(local, Verdict(case, "two", events=seen), state, 1800000000, 0)
     equal(len(learning.holds_of(local)), HOLD_DOWNS)
-    equal(local.retired, (retired_entry("set%d" % HOLD_DOWNS, key("one")),))
+    equal(local.retired, (retired_entry(key("one")),))
 
 
 def test_a_hold_down_of_a_pin_no_longer_listed_is_dropped():
@@ -368,6 +368,6 @@ def test_a_new_epoch_ends_hold_downs_and_takes_its_own_retired_set():
 
 def test_the_retired_set_is_as_large_as_its_limit_says():
     local = LocalState()
-    retire(local, [retired_entry("pins", key(str(n))) for n in range(RETIRED_PINS)])
+    retire(local, [retired_entry(key(str(n))) for n in range(RETIRED_PINS)])
     equal(len(local.retired), RETIRED_PINS)
     equal(len(local.retired[0]), 16)

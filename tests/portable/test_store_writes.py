@@ -8,6 +8,7 @@ from store_board import both, provisioned
 from check import equal, false, true
 from trustanchor.kinds import EVENT_LEAF_NOT_BEFORE, EVENT_PATH
 from trustanchor.limits import BUILD_AT
+from trustanchor.state.local import named_entry
 
 # Retiring.
 
@@ -30,6 +31,19 @@ def test_a_retirement_outlives_the_loss_of_either_copy():
             store.join(Verdict(store, "two"))
             board.store().copies[number].erase()
             true(board.boots().local.is_retired("pins", key("one")))
+
+
+def test_a_retired_key_is_retired_under_every_name():
+    board = provisioned()
+    store = board.boots()
+    store.join(Verdict(store, "two"))
+    true(store.local.is_retired("renamed", key("one")))
+    false(store.local.is_retired("renamed", key("two")))
+    # As a version before wrote it: under the name of its set, and of no other.
+    store.write(store.record.but(retired=(named_entry("pins", key("two")),)))
+    again = board.boots()
+    true(again.local.is_retired("pins", key("two")))
+    false(again.local.is_retired("renamed", key("two")))
 
 
 def test_a_newer_state_that_lists_a_retired_pin_does_not_revive_it():

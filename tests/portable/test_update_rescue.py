@@ -9,7 +9,7 @@ from bundling import (
 )  # fmt: skip
 from check import equal, refuses
 
-from trustanchor.state.local import retired_entry
+from trustanchor.state.local import named_entry, retired_entry
 
 RECORD, CURRENT = first()
 A, B1, NEW, B2 = (authority(name) for name in ("a1", "b1", "c1", "b2"))
@@ -89,8 +89,10 @@ def test_a_rescue_sets_the_floor_to_its_own_issue():
 
 
 def test_a_rescue_revives_the_pins_it_lists_and_no_other():
-    kept = retired_entry("web", b"\x09" * 32)
-    listed = retired_entry("web", b"\x01" * 32)
+    old = named_entry("web", b"\x01" * 32)  # of a version before
+    equal(offer(record=RECORD.but(retired=(old,))).retired, ())
+    kept = retired_entry(b"\x09" * 32)
+    listed = retired_entry(b"\x01" * 32)
     record = RECORD.but(retired=tuple(sorted((kept, listed))))
     equal(offer(record=record).retired, (kept,))
     # An ordinary state revives nothing.
@@ -100,7 +102,7 @@ def test_a_rescue_revives_the_pins_it_lists_and_no_other():
 
 def test_a_retired_set_that_a_thief_has_filled_does_not_keep_the_rescue_out():
     full = RECORD.but(
-        retired=tuple(sorted(retired_entry("junk", bytes([n]) * 32) for n in range(64)))
+        retired=tuple(sorted(retired_entry(bytes([n]) * 32) for n in range(100, 164)))
     )
     equal(offer(record=full).retired, (), "no room for what this state may retire")
     state_of_old = message("state", state(SEQUENCE, 2))

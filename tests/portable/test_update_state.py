@@ -62,7 +62,7 @@ def test_the_rules_of_the_state_itself_hold():
 
 
 def test_the_retired_pins_fit_the_record():
-    full = tuple(retired_entry("web", bytes((i,)) * 32) for i in range(100, 163))
+    full = tuple(retired_entry(bytes((i,)) * 32) for i in range(100, 163))
     equal(len(offer(record=RECORD.but(retired=full)).retired), 63)
-    more = full + (retired_entry("web", b"\x07" * 32),)
+    more = full + (retired_entry(b"\x07" * 32),)
     refused("update.retired_full", record=RECORD.but(retired=more))

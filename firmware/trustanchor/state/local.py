@@ -43,7 +43,15 @@ class LocalState:
         self.seen_in_trial = []
 
     def is_retired(self, pin_set_name: str, spki_sha256: bytes) -> bool:
-        return bool(self.retired) and retired_entry(pin_set_name, spki_sha256) in self.retired
+        """True when the key is retired: under whatever name, or, by an older record, under this.
+
+        A key that was lost to a thief is lost in every pin set, and a set that has got another
+        name since has not got its keys back.
+        """
+        return bool(self.retired) and (
+            retired_entry(spki_sha256) in self.retired
+            or named_entry(pin_set_name, spki_sha256) in self.retired
+        )
 
     def retired_digest(self) -> bytes:
         """SHA-256 over the retired set, part of the cache key."""
@@ -69,8 +77,13 @@ class LocalState:
             return None  # slower, and the verdict the same
 
 
-def retired_entry(pin_set_name: str, spki_sha256: bytes) -> bytes:
-    """Return the 16 bytes a retired pin is remembered by (SPEC.md "Record")."""
+def retired_entry(spki_sha256: bytes) -> bytes:
+    """Return the 16 bytes a retired key is remembered by (SPEC.md "Record")."""
+    return sha256(b"ta-retired-2", spki_sha256)[:16]
+
+
+def named_entry(pin_set_name: str, spki_sha256: bytes) -> bytes:
+    """Return what older versions wrote, and what a hold-down stands for: a key in one pin set."""
     name = pin_set_name.encode()
     return sha256(b"ta-retired-1", bytes((len(name),)), name, spki_sha256)[:16]
 

@@ -15,7 +15,7 @@ Heap: 2 KB from a .mpy file.
 from ..compat import const, sha256
 from ..kinds import RATCHET_NEVER, RATCHET_ORDERED
 from ..limits import HOLD_DOWNS
-from ..state.local import retired_entry
+from ..state.local import named_entry, retired_entry
 from ..state.retired import retire, union
 
 _OVER = const(1 << 29)  # seconds: longer than any hold_max
@@ -67,8 +67,11 @@ def _before(local, pin_set, index) -> list:
     """Return the entries that a sighting of the pin retires and that are not retired yet."""
     if not moves(pin_set, index):
         return []
-    entries = [retired_entry(pin_set.name, pin.spki_sha256) for pin in pin_set.pins[:index]]
-    return [entry for entry in entries if entry not in local.retired]
+    return [
+        retired_entry(pin.spki_sha256)
+        for pin in pin_set.pins[:index]
+        if not local.is_retired(pin_set.name, pin.spki_sha256)
+    ]
 
 
 def _hold_entry(pin_set, index) -> bytes:
@@ -77,7 +80,7 @@ def _hold_entry(pin_set, index) -> bytes:
     A pin that was put before it since is not what it stands for: such a state ends it.
     """
     pins = pin_set.pins[: index + 1]
-    entries = [retired_entry(pin_set.name, pin.spki_sha256) for pin in pins]
+    entries = [named_entry(pin_set.name, pin.spki_sha256) for pin in pins]
     return sha256(b"ta-hold-1", *entries)[:16]
 
 

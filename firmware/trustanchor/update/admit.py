@@ -90,7 +90,7 @@ def _check_probes(state) -> None:
 
 def next_record(record, state, authority: bytes, backup: bytes):
     """The record once state is active (U15)."""
-    from ..state.local import retired_entry
+    from ..state.local import named_entry, retired_entry
     from ..state.record import Record
     from ..state.rules import may_retire
 
@@ -106,11 +106,13 @@ def next_record(record, state, authority: bytes, backup: bytes):
             listed = set()
             for pin_set in state.pin_sets:
                 for pin in pin_set.pins:
-                    listed.add(retired_entry(pin_set.name, pin.spki_sha256))
+                    listed.add(retired_entry(pin.spki_sha256))
+                    listed.add(named_entry(pin_set.name, pin.spki_sha256))
             retired = tuple(entry for entry in record.retired if entry not in listed)
     could_be = set(retired)
     for name, spki_sha256 in may_retire(state):
-        could_be.add(retired_entry(name, spki_sha256))
+        if named_entry(name, spki_sha256) not in could_be:
+            could_be.add(retired_entry(spki_sha256))
     if len(could_be) > RETIRED_PINS:
         if record is None or state.epoch == record.epoch:
             raise UpdateError("update.retired_full", len(could_be))
