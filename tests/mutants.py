@@ -34,6 +34,8 @@ class Mutant:
 
 
 MUTANTS = (
+    Mutant("without a port a laxer service answers", "state/model.py",
+           "if others and by_port and not port:", "if False:", "state"),
     # Retirement is by key.
     Mutant("a renamed pin set revives its keys", "state/local.py",
            "retired_entry(spki_sha256) in self.retired\n            or ", "", "store_writes"),

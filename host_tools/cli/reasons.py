@@ -469,8 +469,8 @@ REASONS: dict[str, tuple[str, str]] = {
         "Correct its dates.",
     ),
     "service.ambiguous": (
-        "Two services answer for the same host and port.",
-        "Change the hosts or the port of one.",
+        "Two services answer for the same host, and no known port tells them apart.",
+        "Change the hosts or the port of one; in a program, say service=... to the Context.",
     ),
     "service.audit_key": (
         "A service has mode key and audit, which would accept anybody.",

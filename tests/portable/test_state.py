@@ -168,15 +168,27 @@ def test_an_exact_host_goes_before_a_wildcard_and_a_port_before_any():
     def found(host, port=None):
         return trust.find_service(host=host, port=port).name
 
-    equal(found("a.example"), "exact")
     equal(found("a.example", 443), "exact")
     equal(found("a.example", 8883), "ported")
     equal(found("b.example", 8883), "wild ported")
     equal(found("b.example", 1), "wild")
-    equal(found("A.Example."), "exact")
+    equal(found("A.Example.", 443), "exact")
     equal(found("192.0.2.1"), "address")
     refuses("service.unknown", found, "c.b.example")
     refuses("service.unknown", found, "example")
+
+
+def test_without_a_port_no_laxer_service_answers():
+    pinned = service(("mqtt.example",), "pinned", port=8883)
+    trust = state(pinned, service(("*.example",), "lax"))
+    refuses("service.ambiguous", trust.find_service, None, "mqtt.example")
+    equal(trust.find_service(host="mqtt.example", port=8883).name, "pinned")
+    equal(trust.find_service("pinned", "mqtt.example").name, "pinned")
+    # The only one that answers is meant, and where no port decides the closest is.
+    equal(state(pinned).find_service(host="mqtt.example").name, "pinned")
+    equal(trust.find_service(host="other.example").name, "lax")
+    both = state(service(("mqtt.example",), "exact"), service(("*.example",), "lax"))
+    equal(both.find_service(host="mqtt.example").name, "exact")
 
 
 def test_a_bound_service_answers_for_its_own_hosts_only():

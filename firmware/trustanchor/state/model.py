@@ -156,9 +156,11 @@ class TrustState:
         """Return the service of that name, or the SERVER_AUTH one that answers for host and port.
 
         An exact host goes before a wildcard, a wildcard before any host; on a tie a named port
-        goes before any port. With name and host both given, host must be among the service's
-        hosts. Refuses with service.unknown, service.host, and name.missing when no host is asked
-        for though names are what tells the service's server from any other below its anchors.
+        goes before any port. Where no port is known (None) and the port decides between several,
+        none of them answers: service.ambiguous. With name and host both given, host must be among
+        the service's hosts. Refuses with service.unknown, service.host, and name.missing when no
+        host is asked for though names are what tells the service's server from any other below
+        its anchors.
         """
         found = self._found(name, host, port)
         if host is None and found.purpose == SERVER_AUTH and found.mode != MODE_KEY:
@@ -168,6 +170,8 @@ class TrustState:
     def _found(self, name, host, port):
         best = None
         best_rank = 0
+        others = 0  # that answer for the host
+        by_port = False  # the port decides which
         for service in self.services:
             if name is not None:
                 if service.name != name:
@@ -175,12 +179,20 @@ class TrustState:
                 if host is not None and not _answers(service.hosts, host):
                     raise PinError("service.host", host)
                 return service
-            if service.purpose != SERVER_AUTH or service.port not in (None, port):
+            if service.purpose != SERVER_AUTH or (port and service.port not in (None, port)):
                 continue
-            rank = 2 * _answers(service.hosts, host) + (service.port is not None)
-            if rank > best_rank and rank >= 2:
+            answers = _answers(service.hosts, host)
+            if not answers:
+                continue
+            others += best is not None
+            by_port |= service.port is not None
+            rank = 2 * answers + (service.port is not None)
+            if rank > best_rank:
                 best = service
                 best_rank = rank
+        if others and by_port and not port:
+            # One of them is laxer than the other: a guess would let a server choose.
+            raise PinError("service.ambiguous", host)
         if best is None:
             raise PinError("service.unknown", host if name is None else name)
         return best

@@ -32,6 +32,14 @@ _FATAL_IN_CALLBACK = -0x3000
 _OTHER = -0x6C00
 
 
+def peer_port(sock: "socket.socket") -> "int | None":
+    """The port a socket is connected to, or None; what MicroPython has no call for."""
+    try:
+        return int(sock.getpeername()[1])
+    except (OSError, IndexError, ValueError):
+        return None  # not connected, or no internet address
+
+
 class Raw:
     """A CPython socket with the stream methods of MicroPython's."""
 

@@ -91,6 +91,8 @@ class Context:
 
         With do_handshake_on_connect the handshake is complete on return; without, the first read
         or write drives it, and on a non-blocking socket both return None until the verdict.
+        Who does not say the port (umqtt.simple, asyncio) is refused with service.ambiguous where
+        several services answer for the host by their ports: name the service in the Context.
         The socket is closed when the connection is refused. It does not block during the handshake
         and does afterwards: on ESP32 that ends a timeout of its own, so set that afterwards.
         """
@@ -105,6 +107,8 @@ class Context:
                 server_hostname = reference.text
                 if reference.dns is not None:
                     name = server_hostname
+            if port is None and not IS_MICROPYTHON:  # whose sockets cannot tell
+                port = tls.peer_port(sock)  # type: ignore[attr-defined]
             self._asked(server_hostname, port)
             forget("names")
         except TrustError as refusal:
