@@ -36,6 +36,15 @@ class Mutant:
 MUTANTS = (
     Mutant("without a port a laxer service answers", "state/model.py",
            "if others and by_port and not port:", "if False:", "state"),
+    Mutant("a verdict gives no try back", "store/joining.py",
+           "    record = store.trials().judged(store.record, store.state)\n",
+           "    record = store.record\n", "store_trial"),
+    Mutant("a start that just began gives a try back", "store/joining.py",
+           "store.record.trial and uptime_s - store._loaded_at >= TRIAL_RUN_S",
+           "store.record.trial", "store_trial"),
+    Mutant("a stalled trial goes on holding back", "store/joining.py",
+           "    if not store.trials().is_stalled(record, store.state, unix_s, running_s):\n"
+           "        return True\n", "    return True\n", "store_trial"),
     # Retirement is by key.
     Mutant("a renamed pin set revives its keys", "state/local.py",
            "retired_entry(spki_sha256) in self.retired\n            or ", "", "store_writes"),

@@ -40,7 +40,7 @@ def test_every_claim_of_state_time_and_updates_names_a_test_that_exists():
     claims = SECURITY.partition("\n## State, time and updates")[2]
     rows = [line for line in claims.splitlines() if "`tests/" in line]
     assert len(rows) > 40
-    assert len(_PROOF.findall(claims)) == len(rows)
+    assert [row for row in rows if not _PROOF.search(row)] == []
     assert missing_proofs(claims) == []
 
 

@@ -124,8 +124,9 @@ class Rules:
             return record
         return self.reverted(record)
 
-    def is_stalled(self, record, state, unix_s):
-        return record.trial_at and unix_s - record.trial_at > 3600
+    def is_stalled(self, record, state, unix_s, running_s=0):
+        late = record.trial_at and unix_s and unix_s - record.trial_at > 3600
+        return bool(record.trial and (late or running_s > 3600))
 
     def reverted(self, record):
         return record.but(trial=b"", tries=0, held=(), trial_at=0)

@@ -54,6 +54,56 @@ def test_tries_are_restored_once_it_has_judged():
     equal(board.boots().record.tries, 1)
 
 
+def test_silence_and_refusals_spend_no_try():
+    def quiet(board):
+        on_trial(board)
+        for _ in range(9):
+            store = board.boots()
+            equal(store.state.sequence, 2)
+            store.judged()  # a verdict, and it was a refusal
+            equal(store.record.tries, 2)
+        for _ in range(9):
+            store = board.boots()
+            equal(store.state.sequence, 2)
+            board.clock.passes(9)
+            store.tick()
+            equal(store.record.tries, 1, "a crash may still come")
+            board.clock.passes(1)
+            store.tick()
+            equal(store.record.tries, 2)
+
+    both(quiet)
+
+
+def test_a_trial_that_has_stalled_holds_nothing_back():
+    def stalls(board):
+        store = on_trial(board)
+        store.join(Verdict(store, "two"))
+        false(store.local.is_retired("pins", key("one")))
+        store = board.boots()
+        store.judged()
+        board.clock.passes(3601)
+        store.tick()
+        true(store.local.is_retired("pins", key("one")))
+        again = board.boots()
+        true(again.local.is_retired("pins", key("one")))
+        equal(again.state.sequence, 2, "and it is on trial as before")
+        true(again.join(Verdict(again, "three")))
+        true(board.boots().local.is_retired("pins", key("two")), "from now on at once")
+
+    both(stalls)
+
+
+def test_without_a_clock_the_uptime_tells_that_a_trial_has_stalled():
+    board = provisioned()
+    store = on_trial(board)
+    board.clock.known = 0
+    store.join(Verdict(store, "two"))
+    board.clock.up_s += 3602
+    store.tick()
+    true(board.boots().local.is_retired("pins", key("one")))
+
+
 def test_when_a_try_can_not_be_written_the_trial_state_does_not_load():
     board = provisioned()
     on_trial(board)

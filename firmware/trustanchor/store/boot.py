@@ -27,6 +27,7 @@ def load(store):
     store.state = store.local = None  # type: ignore[assignment]
     check_filesystem(store.root)
     store._notes = []
+    store._loaded_at = store._now()[1]
     store.record = record = read_record(store)
     if record.trial:
         _begin_trial(store, record)

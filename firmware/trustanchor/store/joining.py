@@ -10,6 +10,7 @@ Depends on: errors, learning, trust_store; boot and trial when a trial ends.
 Heap: 2.5 KB from a .mpy file.
 """
 
+from ..limits import TRIAL_RUN_S
 from . import learning
 
 
@@ -26,10 +27,11 @@ def join(store, verdict, asked=None) -> bool:
         before = local.retired_generation
         unix_s, uptime_s = store._now()
         record = store.record
-        stands = learning.join(local, verdict, store.state, unix_s, uptime_s, bool(record.trial))
+        holds_back = _holds_back(store, unix_s, uptime_s)
+        stands = learning.join(local, verdict, store.state, unix_s, uptime_s, holds_back)
         if stands and record.trial:
             record = _judged_in_trial(store, record, verdict, asked)
-        if not record.trial:
+        if not record.trial or not holds_back:
             learning.end_holds(local, store.state, unix_s, uptime_s)
             stands = stands and do_stand(store, verdict)
         holds = learning.holds_of(local)
@@ -43,12 +45,40 @@ def join(store, verdict, asked=None) -> bool:
             store.write(record.but(retired=local.retired, held=local.held, holds=holds))
         _write_cache(store, unix_s, uptime_s)
         # No events: audited, or of a client.
-        if stands and verdict.events and verdict.path is not None and not record.trial:
+        if stands and verdict.events and verdict.path is not None and not holds_back:
             store.tables().want(verdict.path)
         changed = local.retired_generation != before
     if changed:
         store._changed()
     return stands
+
+
+def _holds_back(store, unix_s, uptime_s) -> bool:
+    """True while a trial holds back what is seen in it; past its deadline it does no more (T6).
+
+    Else one probe that stays silent would keep the key of a thief alive for as long.
+    """
+    record = store.record
+    if not record.trial:
+        return False
+    running_s = uptime_s - store._loaded_at
+    if not store.trials().is_stalled(record, store.state, unix_s, running_s):
+        return True
+    learning.confirmed(store.local, store.state, unix_s, uptime_s)
+    return False
+
+
+def judged(store) -> None:
+    """The state in trial has reached a verdict: the try of this start comes back (T4)."""
+    with store.lock:
+        if store.state is not None:
+            _restore_try(store)
+
+
+def _restore_try(store) -> None:
+    record = store.trials().judged(store.record, store.state)
+    if record is not store.record:
+        store.write(record)
 
 
 def _judged_in_trial(store, record, verdict, asked):
@@ -122,11 +152,14 @@ def ticking(store):
             return
         before = store.local.retired_generation
         unix_s, uptime_s = store._now()
-        if not store.record.trial:
+        if store.record.trial and uptime_s - store._loaded_at >= TRIAL_RUN_S:
+            _restore_try(store)
+        if not _holds_back(store, unix_s, uptime_s):
             learning.end_holds(store.local, store.state, unix_s, uptime_s)
-        if store._dirty or store.local.retired != store.record.retired:
-            holds = learning.holds_of(store.local)
-            store.write(store.record.but(retired=store.local.retired, holds=holds))
+        local, record = store.local, store.record
+        if store._dirty or (local.retired, local.held) != (record.retired, record.held):
+            holds = learning.holds_of(local)
+            store.write(record.but(retired=local.retired, held=local.held, holds=holds))
         _write_cache(store, unix_s, uptime_s)
         changed = store.local.retired_generation != before
     if changed:

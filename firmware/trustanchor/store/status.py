@@ -18,8 +18,9 @@ def status(store) -> dict:
     if record is None:
         return found
     if record.trial and store.state is not None:
-        unix_s, _ = store._now()
-        if store.trials().is_stalled(record, store.state, unix_s):
+        unix_s, uptime_s = store._now()
+        running_s = uptime_s - store._loaded_at
+        if store.trials().is_stalled(record, store.state, unix_s, running_s):
             found["notes"].append(("trial.stalled", None))
     for name in ("epoch", "sequence", "floor", "tries"):
         found[name] = getattr(record, name)

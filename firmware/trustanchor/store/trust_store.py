@@ -77,6 +77,7 @@ class Store:
         self._dirty = False
         self._epoch = 0
         self._loads = 0
+        self._loaded_at = 0  # uptime
         self._probed: "set" = set()
         self._tables = None
         self._past_writes = 0  # of caches and tables that were let go
@@ -157,6 +158,13 @@ class Store:
         from .joining import join
 
         return join(self, verdict, asked)
+
+    def judged(self):
+        """The state has reached a verdict, whatever it was: for a state in trial, no crash."""
+        if self.record is not None and self.record.trial:
+            from .joining import judged
+
+            judged(self)
 
     def tables(self):
         """Return the tables of kept keys; a device without paths never loads them."""

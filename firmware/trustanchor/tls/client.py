@@ -124,6 +124,7 @@ class Context:
             at = self._now()
             asked = self._asked(server_hostname, port)
             verdict = yield from policy.judging(chain, asked, at, store.state, store.local)
+            store.judged()
             if not verdict.accepted:
                 try:
                     verdict.contradicted = yield from self._before_trial(chain, asked, at)

@@ -19,7 +19,10 @@ def loading(record):
 
 
 def judged(record, state):
-    """The record after the trial state has judged a completed handshake: it loads (T4)."""
+    """The record once the trial state has shown that it does not crash the board (T4).
+
+    It has reached a verdict, whatever it was, or the program has run for TRIAL_RUN_S.
+    """
     if not record.trial or record.tries >= state.tries:
         return record
     return record.but(tries=state.tries)
@@ -69,11 +72,14 @@ def reverted(record):
     return record.but(trial=b"", tries=0, trial_at=0, held=())
 
 
-def is_stalled(record, state, unix_s: int) -> bool:
-    """True when a trial is past its deadline: to be reported, nothing else changes (T3).
+def is_stalled(record, state, unix_s: int, running_s: int = 0) -> bool:
+    """True when a trial is past its deadline (T3).
 
-    unix_s is 0 while the clock is unknown; then nobody can tell.
+    unix_s     0 while the clock is unknown
+    running_s  how long this start of the device has run: what tells without a clock
     """
-    return bool(
-        record.trial and record.trial_at and unix_s and unix_s - record.trial_at > state.trial_s
-    )
+    if not record.trial:
+        return False
+    if record.trial_at and unix_s and unix_s - record.trial_at > state.trial_s:
+        return True
+    return running_s > state.trial_s
