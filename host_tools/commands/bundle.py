@@ -4,13 +4,16 @@
 import argparse
 import base64
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from host_tools.cli.errors import HostError
-from host_tools.cli.output import console, print_json, progress_bar, verdict_text
+from host_tools.cli.output import console, print_json, printable, progress_bar, verdict_text
 from host_tools.cli.reasons import explain
-from host_tools.signing import describe, description, draft, inputs, keyfiles, signers
+from host_tools.signing import describe, description, draft, inputs, keyfiles, signers, weakening
 from host_tools.signing.bundle_encode import Key, to_be_signed
 from host_tools.signing.draft import Device, Draft
 from trustanchor.errors import TrustError
@@ -22,12 +25,14 @@ _DESCRIPTION = """\
 Describe a trust state, have it signed, look at it, try it.
 
 `sign` adds one signer's signatures to the draft. The last signer needed also gets the bundle:
-it is written when the device's own code accepts it as an update of the current one."""
+it is written when the device's own code accepts it as an update of the current one. What takes
+protection away is listed first and has to be confirmed by typing the new sequence number."""
 _EXAMPLES = """\
 examples:
   trustanchor bundle build fleet-2.toml --current fleet-1.bundle
   trustanchor bundle sign fleet-2.draft --current fleet-1.bundle --key alice.pem
-  trustanchor bundle sign fleet-2.draft --key 'pkcs11:token=T;object=bob?module-path=M'
+  trustanchor bundle sign fleet-2.draft --current fleet-1.bundle \\
+      --key 'pkcs11:token=T;object=bob?module-path=M'
   trustanchor bundle verify fleet-2.bundle --current fleet-1.bundle
   trustanchor bundle diff fleet-1.bundle fleet-2.bundle
 """
@@ -76,8 +81,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar=("PUB", "SIGNATURE"),
         help="take the signatures made elsewhere, in the order of the exported files",
     )
-    sign.add_argument(
+    known = sign.add_mutually_exclusive_group(required=True)
+    known.add_argument(
         "--current", type=Path, help="the bundle the devices have; the draft must replace it"
+    )
+    known.add_argument(
+        "--first", action="store_true", help="no device has a state; the draft must be a first one"
+    )
+    sign.add_argument(
+        "--yes-to",
+        type=int,
+        metavar="SEQ",
+        help="the sequence number of the new state: what weakens protection has been read",
     )
     sign.add_argument("--ledger", type=Path, help="HSS ledger; default: beside the share")
     sign.add_argument("-o", "--output", type=Path, help="the bundle; default: draft name, .bundle")
@@ -142,9 +157,15 @@ def _sign(arguments: argparse.Namespace) -> int:
     made = draft.load(arguments.draft)
     if arguments.current:
         draft.compare_base(made, _bundle(arguments.current), str(arguments.current))
+    elif made.current:
+        raise HostError(
+            f"{arguments.draft} is no first state, it replaces one: name the bundle the devices "
+            "have with --current.",
+            "bundle.base_other",
+        )
     if not arguments.export:
         _check_places(arguments, made)
-    _show(made, is_known=arguments.current is not None)
+    _confirm(_show(made), arguments.yes_to)
     if arguments.export:
         return _export(arguments, made)
     if arguments.import_:
@@ -184,11 +205,11 @@ def _check_places(arguments: argparse.Namespace, made: Draft) -> None:
             raise HostError(f"{folder}: no folder that can be written in.", "host.io")
 
 
-def _show(made: Draft, is_known: bool) -> None:
+def _show(made: Draft) -> tuple[int, list[str]]:
     """What is about to be signed, on standard error and before any key is asked for.
 
     Every value that differs from the state before has a line; of a first state that is every
-    value. is_known: the state before is the one the signer has named.
+    value. Returns the sequence number and what weakens protection, which is listed first.
     """
     out = console(stderr=True)
     new = describe.describe(draft.unsigned(made.state.kind, made.state.payload))
@@ -199,16 +220,35 @@ def _show(made: Draft, is_known: bool) -> None:
         out.print("  replaces  nothing: the first state of a product")
     else:
         out.print(f"  replaces  {old['payload_digest']}")
-        if not is_known:
-            out.print(
-                f"What follows is compared with the bundle in the draft, {old['payload_digest']}. "
-                "Give --current FILE to be sure that it is the one the devices have.",
-                soft_wrap=True,
-            )
+    weaker = weakening.weakenings(old, new) if made.current else []
+    if weaker:
+        out.print("Weaker than before:")
+        for line in weaker:
+            out.print(Text(f"! {line}", style="bold red"), soft_wrap=True)
+        out.print("Everything that changes:")
     # Nobody has signed yet: neither the file's length nor who signs is known.
     hidden = ("bytes", "signed_by", "links", "payload_digest")
-    old, new = ({name: one[name] for name in one if name not in hidden} for one in (old, new))
-    describe.print_changes(out, describe.changes(old, new))
+    old, shown = ({name: one[name] for name in one if name not in hidden} for one in (old, new))
+    describe.print_changes(out, describe.changes(old, shown))
+    return new["sequence"], weaker
+
+
+def _confirm(shown: tuple[int, list[str]], given: int | None) -> None:
+    """Refuse unless whoever signs has typed, or named, the sequence number of what weakens."""
+    sequence, weaker = shown
+    typed = None if given is None else str(given)
+    if weaker and typed is None and sys.stdin.isatty():
+        console(stderr=True).print("Type the sequence number of the new state to sign it:")
+        typed = sys.stdin.readline().strip()
+    if typed == str(sequence) or (typed is None and not weaker):
+        return
+    if typed is None:
+        why = "Read what is under `Weaker than before`, then give"
+    else:
+        why = f"Confirmed was {printable(typed)!r}, and the new state is {sequence}: give"
+    raise HostError(
+        f"Nothing is signed. {why} its sequence number with --yes-to.", "bundle.not_confirmed"
+    )
 
 
 def _finish(arguments: argparse.Namespace, made: Draft, key: Key, done: list[str]) -> int:
@@ -245,7 +285,8 @@ def _export(arguments: argparse.Namespace, made: Draft) -> int:
     out = console()
     out.print(f"To be signed by {draft.key_name(key)}: {' '.join(files)}")
     out.print(
-        f"Then: trustanchor bundle sign {arguments.draft} --import {arguments.export} SIG..."
+        f"Then: trustanchor bundle sign {arguments.draft} {_base_words(made)} "
+        f"--import {arguments.export} SIG..."
     )
     return 0
 
@@ -350,7 +391,11 @@ def _bundle(path: Path) -> bytes:
 def _print_missing(out: Any, made: Draft, path: Path) -> None:
     for sentence in made.missing():
         out.print(f"  still needed, {sentence}")
-    out.print(f"Next: trustanchor bundle sign {path} --key KEY")
+    out.print(f"Next: trustanchor bundle sign {path} {_base_words(made)} --key KEY")
+
+
+def _base_words(made: Draft) -> str:
+    return "--current FILE" if made.current else "--first"
 
 
 def _replace(path: Path, content: bytes) -> None:

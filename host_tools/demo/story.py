@@ -16,6 +16,7 @@ import io
 import json
 import shutil
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -87,6 +88,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._replaced: dict[str, list[str]] = {}  # what a signer says who has read the draft
         folder.mkdir()
         (folder / "passphrase").write_text(_PASSPHRASE + "\n")
         for name in ("alice", "bob", *_NEW_SIGNERS):
@@ -105,12 +107,16 @@ class Desk:
     def build(self, name: str, current: str | None = None, rescue: bool = False) -> None:
         replaced = ["--current", str(self.bundle(current))] if current else ["--first"]
         options = ["--rescue"] if rescue else []
-        self.command("bundle", "build", str(self.folder / f"{name}.toml"), *replaced, *options)
+        file = self.folder / f"{name}.toml"
+        self.command("bundle", "build", str(file), *replaced, *options)
+        sequence = tomllib.loads(file.read_text())["sequence"]
+        self._replaced[name] = [*replaced, "--yes-to", str(sequence)]
 
     def sign(self, name: str, *keys: str) -> None:
         for key in keys:
             file = str(self.folder / f"{name}.draft")
-            self._with_key("bundle", "sign", file, "--key", str(self.folder / key))
+            words = ("bundle", "sign", file, *self._replaced[name])
+            self._with_key(*words, "--key", str(self.folder / key))
 
     def make(self, name: str, text: str, current: str | None = None) -> Path:
         """Describe, build, and have alice and bob sign."""

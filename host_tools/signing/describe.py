@@ -75,7 +75,7 @@ def changes(old: Any, new: Any, path: str = "") -> list[Shown]:
         return [] if old == new else [{"field": path, "old": old, "new": new}]
     found = []
     for name in [*before, *(name for name in after if name not in before)]:
-        inner = f"{path}.{_step(name)}" if path else _step(name)
+        inner = f"{path}.{step(name)}" if path else step(name)
         found += changes(before.get(name), after.get(name), inner)
     # Names that are added come last and nothing else moves, or the order is said.
     expected = [name for name in before if name in after]
@@ -91,7 +91,7 @@ def _children(value: Any) -> Shown:
     return value if isinstance(value, dict) else {}
 
 
-def _step(name: str) -> str:
+def step(name: str) -> str:
     """One step of a path: the dots and colons of a bundle's own names are no steps."""
     return "".join(f"\\{char}" if char in "\\.:" else char for char in name)
 

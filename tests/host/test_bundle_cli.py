@@ -3,6 +3,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,10 @@ pins = [{ key = "server.pub" }, { key = "spare.pub", backup = true }]
 [[anchor]]
 certificate = "root.pem"
 """
+
+
+# What a signer of 2.draft says who has read it.
+AFTER_FIRST = ("--current", "1.bundle", "--yes-to", "2")
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +82,11 @@ def made(number: int, text: str, *options: str, signers: tuple[str, ...]) -> Pat
     """Describe, build and sign one bundle; returns its path."""
     Path(f"{number}.toml").write_text(text)
     assert bundle("build", f"{number}.toml", *options) == 0
+    known = options[:2] if "--current" in options else options[:1]
+    sequence = str(tomllib.loads(text)["sequence"])
     for signer in signers:
-        assert bundle("sign", f"{number}.draft", "--key", signer) == 0
+        words = ("sign", f"{number}.draft", *known, "--yes-to", sequence, "--key", signer)
+        assert bundle(*words) == 0
     assert Path(f"{number}.bundle").exists()
     return Path(f"{number}.bundle")
 
@@ -105,7 +113,7 @@ def test_a_first_bundle_is_signed_by_two_and_accepted(desk: Path) -> None:
 def test_one_signature_of_two_makes_no_bundle(desk: Path) -> None:
     Path("1.toml").write_text(FIRST)
     assert bundle("build", "1.toml", "--first") == 0
-    assert bundle("sign", "1.draft", "--key", "alice.pem") == 0
+    assert bundle("sign", "1.draft", "--first", "--key", "alice.pem") == 0
     assert not Path("1.bundle").exists()
 
 
@@ -115,7 +123,7 @@ def test_what_is_shown_before_the_first_signature_names_no_signer(
     Path("1.toml").write_text(FIRST)
     assert bundle("build", "1.toml", "--first") == 0
     capsys.readouterr()
-    assert bundle("sign", "1.draft", "--key", "alice.pem") == 0
+    assert bundle("sign", "1.draft", "--first", "--key", "alice.pem") == 0
     shown = capsys.readouterr().err
     assert "broker.example.net" in shown
     assert "signed_by" not in shown
@@ -127,9 +135,9 @@ def test_a_stranger_and_a_second_signature_are_refused(
 ) -> None:
     Path("1.toml").write_text(FIRST)
     assert bundle("build", "1.toml", "--first") == 0
-    refused(capsys, "bundle.not_a_signer", "sign", "1.draft", "--key", "carol.pem")
-    assert bundle("sign", "1.draft", "--key", "alice.pem") == 0
-    refused(capsys, "bundle.signed_already", "sign", "1.draft", "--key", "alice.pem")
+    refused(capsys, "bundle.not_a_signer", "sign", "1.draft", "--first", "--key", "carol.pem")
+    assert bundle("sign", "1.draft", "--first", "--key", "alice.pem") == 0
+    refused(capsys, "bundle.signed_already", "sign", "1.draft", "--first", "--key", "alice.pem")
 
 
 def test_a_slept_device_catches_up_over_a_change_of_signers(
@@ -189,13 +197,13 @@ def test_detached_signing_needs_nothing_of_ours(
 ) -> None:
     Path("1.toml").write_text(FIRST)
     assert bundle("build", "1.toml", "--first") == 0
-    assert bundle("sign", "1.draft", "--key", "alice.pem") == 0
-    assert bundle("sign", "1.draft", "--export", "bob.pub") == 0
+    assert bundle("sign", "1.draft", "--first", "--key", "alice.pem") == 0
+    assert bundle("sign", "1.draft", "--first", "--export", "bob.pub") == 0
     key = serialization.load_pem_private_key(Path("bob.pem").read_bytes(), PASSPHRASE.encode())
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     wrong = key.sign(b"another message", ec.ECDSA(hashes.SHA256()))
     Path("wrong.sig").write_bytes(wrong)
-    words = ("sign", "1.draft", "--import", "bob.pub")
+    words = ("sign", "1.draft", "--first", "--import", "bob.pub")
     refused(capsys, "cose.signature_invalid", *words, "wrong.sig")
     assert not Path("1.bundle").exists()
     Path("junk.sig").write_bytes(b"junk")
@@ -230,8 +238,8 @@ def test_a_state_that_narrows_trust_must_say_how_it_reverts(
     narrowed = FIRST.replace("sequence = 1", "sequence = 2").replace("server.pub", "new.pub")
     Path("2.toml").write_text(narrowed)
     assert bundle("build", "2.toml", "--current", str(one)) == 0
-    assert bundle("sign", "2.draft", "--key", "alice.pem") == 0
-    refused(capsys, "update.revert_rule", "sign", "2.draft", "--key", "bob.pem")
+    assert bundle("sign", "2.draft", *AFTER_FIRST, "--key", "alice.pem") == 0
+    refused(capsys, "update.revert_rule", "sign", "2.draft", *AFTER_FIRST, "--key", "bob.pem")
     assert not Path("2.bundle").exists()
 
 
@@ -311,7 +319,7 @@ def test_what_the_device_would_refuse_is_refused_when_it_is_built_or_signed(
     status = bundle("build", "1.toml", "--first", "--json")
     if status == 0:
         capsys.readouterr()
-        status = bundle("sign", "1.draft", "--key", "alice.pem", "--json")
+        status = bundle("sign", "1.draft", "--first", "--key", "alice.pem", "--json")
     assert status == 1
     found = json.loads(capsys.readouterr().out)["error"]["code"]
     assert re.match(rf"{code}\.", found), found
@@ -326,7 +334,9 @@ def test_any_bytes_end_in_a_coded_refusal(
     desk: Path, capsys: pytest.CaptureFixture[str], content: bytes, action: str
 ) -> None:
     Path("x").write_bytes(content)
-    options = {"verify": ("--first",), "sign": ("--key", "alice.pem"), "inspect": ()}[action]
+    options = {"verify": ("--first",), "sign": ("--first", "--key", "alice.pem"), "inspect": ()}[
+        action
+    ]
     capsys.readouterr()
     assert bundle(action, "x", *options) == 1
     printed = capsys.readouterr()
@@ -366,5 +376,5 @@ def test_a_wrong_passphrase_signs_nothing(
     assert bundle("build", "1.toml", "--first") == 0
     before = Path("1.draft").read_bytes()
     monkeypatch.setenv("TRUSTANCHOR_PASSPHRASE", "falsch")
-    refused(capsys, "key.passphrase_wrong", "sign", "1.draft", "--key", "alice.pem")
+    refused(capsys, "key.passphrase_wrong", "sign", "1.draft", "--first", "--key", "alice.pem")
     assert Path("1.draft").read_bytes() == before

@@ -99,7 +99,7 @@ def test_it_pins_and_signs(installed: Path, tmp_path: Path) -> None:
     for name in ("alice", "vault"):
         run(installed, tmp_path, "keygen", "es256", name)
     run(installed, tmp_path, "bundle", "build", "1.toml", "--first")
-    run(installed, tmp_path, "bundle", "sign", "1.draft", "--key", "alice.pem")
+    run(installed, tmp_path, "bundle", "sign", "1.draft", "--first", "--key", "alice.pem")
     shown = run(installed, tmp_path, "bundle", "verify", "1.bundle", "--first", "--json")
     assert json.loads(shown)["accepted"] is True
 

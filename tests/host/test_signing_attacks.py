@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from host_tools.cli.errors import HostError
 from host_tools.signing import bundle_encode, draft, hss_keys, signers
 from host_tools.signing.bundle_encode import Authority, Key
-from tests.host.test_bundle_cli import FIRST, bundle, desk, first, keys, refused
+from tests.host.test_bundle_cli import AFTER_FIRST, FIRST, bundle, desk, first, keys, refused
 
 __all__ = ["desk", "keys"]  # fixtures
 
@@ -42,8 +42,8 @@ def test_a_link_that_names_other_signers_than_the_state_gets_no_signature(
     document["parts"][1]["payload"] = base64.b64encode(payload).decode()
     Path("2.draft").write_text(json.dumps(document))
     before = Path("2.draft").read_bytes()
-    refused(capsys, "bundle.draft", "sign", "2.draft", "--key", "bob.pem")
-    refused(capsys, "bundle.draft", "sign", "2.draft", "--export", "bob.pub")
+    refused(capsys, "bundle.draft", "sign", "2.draft", *AFTER_FIRST, "--key", "bob.pem")
+    refused(capsys, "bundle.draft", "sign", "2.draft", *AFTER_FIRST, "--export", "bob.pub")
     assert Path("2.draft").read_bytes() == before
 
 
@@ -54,13 +54,13 @@ def test_a_draft_without_its_link_gets_no_signature(
     document = json.loads(Path("2.draft").read_text())
     del document["parts"][1]
     Path("2.draft").write_text(json.dumps(document))
-    refused(capsys, "bundle.draft", "sign", "2.draft", "--key", "bob.pem")
+    refused(capsys, "bundle.draft", "sign", "2.draft", *AFTER_FIRST, "--key", "bob.pem")
 
 
 def test_the_link_of_its_state_is_signed(desk: Path) -> None:
     changed_signers()
     for signer in ("alice", "bob", "carol"):
-        assert bundle("sign", "2.draft", "--key", f"{signer}.pem") == 0
+        assert bundle("sign", "2.draft", *AFTER_FIRST, "--key", f"{signer}.pem") == 0
     assert Path("2.bundle").exists()
 
 
@@ -71,7 +71,7 @@ def test_a_signer_is_shown_what_is_signed_and_what_it_replaces(
     changed_signers()
     made = draft.load(Path("2.draft"))
     capsys.readouterr()
-    assert bundle("sign", "2.draft", *how, "--json") == 0
+    assert bundle("sign", "2.draft", *AFTER_FIRST, *how, "--json") == 0
     printed = capsys.readouterr()
     json.loads(printed.out)  # nothing but JSON
     for part in (made.state.payload, draft.payload_of(made.current)):
@@ -91,7 +91,7 @@ def test_an_imported_signature_over_something_else_does_not_enter_the_draft(
     before = Path("1.draft").read_bytes()
     # Alice is the first of two: until the last one signs nobody else would have noticed.
     Path("wrong.sig").write_bytes(b"\x01" * 64)
-    words = ("sign", "1.draft", "--import", "alice.pub")
+    words = ("sign", "1.draft", "--first", "--import", "alice.pub")
     refused(capsys, "cose.signature_invalid", *words, "wrong.sig")
     Path("huge.sig").write_bytes(encode_dss_signature(1 << 300, 1))
     refused(capsys, "bundle.signature_file", *words, "huge.sig")
@@ -105,7 +105,7 @@ def test_no_signature_is_made_when_its_bundle_has_no_place(
     assert bundle("build", "1.toml", "--first") == 0
     Path("1.bundle").write_bytes(b"something else")
     before = Path("1.draft").read_bytes()
-    refused(capsys, "host.exists", "sign", "1.draft", "--key", "alice.pem")
+    refused(capsys, "host.exists", "sign", "1.draft", "--first", "--key", "alice.pem")
     assert Path("1.draft").read_bytes() == before
 
 
@@ -122,9 +122,9 @@ def test_no_leaf_is_spent_when_the_signature_has_no_place(
     assert bundle("build", "1.toml", "--first") == 0
     Path("2.bundle").touch()
     before = {file: file.read_bytes() for file in desk.iterdir()}
-    refused(capsys, code, "sign", "1.draft", "--key", "vault-1.hss", "-o", output)
+    refused(capsys, code, "sign", "1.draft", "--first", "--key", "vault-1.hss", "-o", output)
     assert {file: file.read_bytes() for file in desk.iterdir()} == before
-    assert bundle("sign", "1.draft", "--key", "vault-1.hss") == 0
+    assert bundle("sign", "1.draft", "--first", "--key", "vault-1.hss") == 0
 
 
 def test_no_signature_is_made_when_the_link_has_no_place(
@@ -133,7 +133,7 @@ def test_no_signature_is_made_when_the_link_has_no_place(
     changed_signers()
     Path("2.link").write_bytes(b"something else")
     before = Path("2.draft").read_bytes()
-    refused(capsys, "host.exists", "sign", "2.draft", "--key", "alice.pem")
+    refused(capsys, "host.exists", "sign", "2.draft", *AFTER_FIRST, "--key", "alice.pem")
     assert Path("2.draft").read_bytes() == before
     assert Path("2.link").read_bytes() == b"something else"
 

@@ -19,16 +19,16 @@ from host_tools.signing import bundle_encode, describe, draft
 from host_tools.signing.bundle_encode import Authority, Description, Key, Probe
 from host_tools.signing.signers import key_record
 from tests.certs import pki
-from tests.host.test_bundle_cli import FIRST, bundle, desk, first, keys, made, refused
+from tests.host.test_bundle_cli import AFTER_FIRST, FIRST, bundle, desk, first, keys, made, refused
 from trustanchor.state.anchors import Anchor
 from trustanchor.state.model import Pin, PinSet, Service
 
 __all__ = ["desk", "keys"]  # fixtures
 
-_KEYS = [
+KEYS = [
     Key(*key_record(ec.generate_private_key(ec.SECP256R1()).public_key(), "key")) for _ in range(9)
 ]
-_ROOTS = [pki.authority(f"Root {number} {'x' * 40}") for number in range(2)]
+ROOTS = [pki.authority(f"Root {number} {'x' * 40}") for number in range(2)]
 
 
 def printed(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
@@ -46,7 +46,7 @@ def shown(description: Description) -> tuple[bytes, dict[str, Any]]:
 
 
 _names = st.text(st.sampled_from("ab: \\-"), min_size=1, max_size=5)
-_groups = st.lists(st.sampled_from(_KEYS), min_size=1, max_size=8, unique=True)
+_groups = st.lists(st.sampled_from(KEYS), min_size=1, max_size=8, unique=True)
 _authorities = st.lists(_groups.map(lambda keys: (1, keys)), min_size=1, max_size=2).map(Authority)
 _hosts = st.lists(
     st.sampled_from(["a.example.net", "b.example.net", "*.example.org"]),
@@ -71,11 +71,11 @@ _sets = st.lists(st.builds(PinSet, _names, _pins), max_size=3, unique_by=lambda 
 
 
 @st.composite
-def _states(draw: st.DrawFn) -> Description:
+def states(draw: st.DrawFn) -> Description:
     services = draw(_services)
     anchors = [
         Anchor(root.certificate.subject.public_bytes(), root.spki, hosts=draw(st.none() | _hosts))
-        for root in draw(st.permutations(_ROOTS))
+        for root in draw(st.permutations(ROOTS))
     ]
     return Description(
         sequence=draw(st.integers(1, 2)),
@@ -93,7 +93,7 @@ def _states(draw: st.DrawFn) -> Description:
 
 
 @settings(max_examples=15, deadline=None)
-@given(_states(), _states())
+@given(states(), states())
 def test_whatever_differs_in_the_payload_is_printed_whole(
     one: Description, other: Description
 ) -> None:
@@ -110,7 +110,7 @@ def test_whatever_differs_in_the_payload_is_printed_whole(
 
 
 @settings(max_examples=15, deadline=None)
-@given(_states(), _states(), _states())
+@given(states(), states(), states())
 def test_two_states_after_one_are_never_printed_alike(
     base: Description, one: Description, other: Description
 ) -> None:
@@ -145,7 +145,7 @@ def _with_base(current: bytes) -> None:
 def test_a_renamed_pin_set_shows_every_pin(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _second(FIRST.replace('"broker"', '"broker-2027"').replace("spare.pub", "new.pub"))
     capsys.readouterr()
-    assert bundle("sign", "2.draft", "--key", "alice.pem") == 0
+    assert bundle("sign", "2.draft", *AFTER_FIRST, "--key", "alice.pem") == 0
     new = spki_digest(Path("new.pub"))
     lines = capsys.readouterr().err.splitlines()
     assert any(
@@ -168,13 +168,13 @@ def test_a_base_nobody_signed_gets_no_signature(
     genuine = draft.load(Path("2.draft")).current
     _with_base(draft.unsigned("state", draft.payload_of(genuine)))
     before = Path("2.draft").read_bytes()
-    refused(capsys, "bundle.base_unsigned", "sign", "2.draft", *how)
+    refused(capsys, "bundle.base_unsigned", "sign", "2.draft", *AFTER_FIRST, *how)
     _with_base(genuine.replace(b"broker.example.net", b"bricks.example.net"))
-    refused(capsys, "bundle.base_unsigned", "sign", "2.draft", *how)
+    refused(capsys, "bundle.base_unsigned", "sign", "2.draft", *AFTER_FIRST, *how)
     assert not Path("2.state.tbs").exists()
     Path("2.draft").write_bytes(before)
     _with_base(genuine)
-    assert bundle("sign", "2.draft", *how) == 0
+    assert bundle("sign", "2.draft", *AFTER_FIRST, *how) == 0
 
 
 def test_one_signature_of_two_does_not_make_a_base(
@@ -184,7 +184,7 @@ def test_one_signature_of_two_does_not_make_a_base(
     before = draft.load(Path("1.draft"))
     before.state.signatures.pop()
     _with_base(before.file())
-    refused(capsys, "bundle.base_unsigned", "sign", "2.draft", "--key", "alice.pem")
+    refused(capsys, "bundle.base_unsigned", "sign", "2.draft", *AFTER_FIRST, "--key", "alice.pem")
 
 
 def test_the_base_is_the_bundle_the_signer_names(
@@ -198,18 +198,15 @@ def test_the_base_is_the_bundle_the_signer_names(
         "1.bundle",
         signers=("alice.pem", "bob.pem"),
     )
-    words = ("sign", "2.draft", "--key", "alice.pem", "--current")
-    refused(capsys, "bundle.base_other", *words, str(other))
-    refused(
-        capsys, "bundle.base_other", "sign", "1.draft", "--key", "bob.pem", "--current", "3.bundle"
-    )
-    assert bundle(*words, "1.bundle") == 0
-    assert "Give --current" not in capsys.readouterr().err
-    assert bundle("sign", "2.draft", "--key", "bob.pem") == 0
-    said = [line for line in capsys.readouterr().err.splitlines() if "Give --current FILE" in line]
-    base = hashlib.sha256(draft.payload_of(Path("1.bundle").read_bytes())).hexdigest()
-    assert len(said) == 1
-    assert base in said[0]
+    words = ("sign", "2.draft", "--key", "alice.pem", "--yes-to", "2")
+    refused(capsys, "bundle.base_other", *words, "--current", str(other))
+    refused(capsys, "bundle.base_other", *words, "--first")
+    key = ("--key", "bob.pem")
+    refused(capsys, "bundle.base_other", "sign", "1.draft", *key, "--current", "3.bundle")
+    with pytest.raises(SystemExit) as usage:
+        bundle(*words)
+    assert usage.value.code == 2
+    assert bundle(*words, "--current", "1.bundle") == 0
 
 
 def test_another_order_is_a_difference() -> None:
