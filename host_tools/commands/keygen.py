@@ -23,7 +23,7 @@ _EXAMPLES = """\
 examples:
   trustanchor keygen es256 alice                 alice.pem, alice.pub
   trustanchor keygen ps256 bob --bits 3072       bob.pem, bob.pub
-  trustanchor keygen hss vault --holders 2       vault-1.hss, vault-2.hss, vault.pub
+  trustanchor keygen hss vault --new-ledger      vault-1.hss, vault-2.hss, vault.pub, a ledger
 """
 
 
@@ -69,6 +69,19 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default=4,
         help="hss: Winternitz width; wider is smaller and slower (default 4)",
     )
+    ledger = parser.add_mutually_exclusive_group()
+    ledger.add_argument(
+        "--ledger",
+        type=Path,
+        metavar="FILE",
+        help="hss: the ledger the shares will sign with, and with no other; default: "
+        f"{signers.LEDGER_NAME} beside them",
+    )
+    ledger.add_argument(
+        "--new-ledger",
+        action="store_true",
+        help=f"hss: begin {signers.LEDGER_NAME} beside them; once for all keys of a product",
+    )
     keyfiles.add_passphrase_option(parser)
     parser.add_argument("--json", action="store_true", help="for scripts")
 
@@ -85,9 +98,14 @@ def run(arguments: argparse.Namespace) -> int:
         if path.exists():
             # Before the slow part and before a passphrase is asked for.
             raise HostError(f"{path} exists already and is left as it is.", "host.exists")
+    if arguments.algorithm == "hss":
+        ledger = _ledger(arguments, base)
     passphrase, is_made_up = _passphrase(arguments)
     if arguments.algorithm == "hss":
-        record = _write_hss(arguments, private, public, passphrase)
+        if arguments.new_ledger:
+            hss_keys.new_ledger(ledger)
+        identity = hss_keys.ledger_id(ledger)
+        record = _write_hss(arguments, private, public, passphrase, identity)
     else:
         record = _write_pem(arguments, private[0], public, passphrase)
     kid = _kid(record)
@@ -106,6 +124,8 @@ def run(arguments: argparse.Namespace) -> int:
     out.print(f"{signers.ALGORITHM_NAMES[record[0]]} key, kid {kid.hex()}")
     for path in private:
         out.print(f"  {path}  private, encrypted: keep it offline")
+    if arguments.algorithm == "hss":
+        out.print(f"  {ledger}  the ledger they sign with: keep it with the bundles")
     out.print(f"  {public}  public: name it in a bundle's description")
     if is_made_up:
         out.print(f"Passphrase, shown only this once: {passphrase.decode()}")
@@ -119,6 +139,24 @@ def _paths(arguments: argparse.Namespace, base: Path) -> tuple[list[Path], Path]
     hss_keys.check_holders(arguments.holders)
     shares = range(1, arguments.holders + 1)
     return [base.with_name(f"{base.name}-{number}.hss") for number in shares], public
+
+
+def _ledger(arguments: argparse.Namespace, base: Path) -> Path:
+    """The ledger the shares are made for; refuses when there is none, or one too many."""
+    ledger: Path = arguments.ledger or base.with_name(signers.LEDGER_NAME)
+    if arguments.new_ledger and ledger.exists():
+        raise HostError(
+            f"{ledger} exists already and is left as it is: without --new-ledger the shares sign "
+            "with it.",
+            "host.exists",
+        )
+    if not arguments.new_ledger and not ledger.exists():
+        raise HostError(
+            f"{ledger}: no such ledger. Name the one that is kept with the bundles with --ledger, "
+            "or begin one with --new-ledger.",
+            "key.ledger",
+        )
+    return ledger
 
 
 def _passphrase(arguments: argparse.Namespace) -> tuple[bytes, bool]:
@@ -148,11 +186,17 @@ def _write_pem(
 
 
 def _write_hss(
-    arguments: argparse.Namespace, private: list[Path], public: Path, passphrase: bytes
+    arguments: argparse.Namespace,
+    private: list[Path],
+    public: Path,
+    passphrase: bytes,
+    ledger: str,
 ) -> tuple[int, bytes]:
     with progress_bar("HSS trees") as progress:
         progress(0, arguments.holders + 1)
-        shares = hss_keys.generate(arguments.holders, arguments.height, arguments.width, progress)
+        shares = hss_keys.generate(
+            arguments.holders, ledger, arguments.height, arguments.width, progress
+        )
     for number, (share, path) in enumerate(zip(shares, private, strict=True), 1):
         share.name = f"{Path(arguments.name).name}-{number}"
         keyfiles.write_new(path, hss_keys.encode(share, passphrase), 0o600)

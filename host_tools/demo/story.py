@@ -93,8 +93,9 @@ class Desk:
         (folder / "passphrase").write_text(_PASSPHRASE + "\n")
         for name in ("alice", "bob", *_NEW_SIGNERS):
             self._with_key("keygen", "es256", str(folder / name))
-        for name in ("vault", "vault-2030"):
-            self._with_key("keygen", "hss", str(folder / name), "--height", "5", "--holders", "1")
+        for name, *ledger in (("vault", "--new-ledger"), ("vault-2030",)):
+            words = ("--height", "5", "--holders", "1", *ledger)
+            self._with_key("keygen", "hss", str(folder / name), *words)
 
     def keep(self, **entities: pki.Entity) -> None:
         """Write certificates where a description can name them."""

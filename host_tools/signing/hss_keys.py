@@ -11,6 +11,9 @@ A one-time key used twice gives its secret away, so everything here is about nev
 - *A public ledger.* Every signature is recorded as (tree, leaf, message digest) in a file kept
   with the bundles. It is read before signing: a holder file restored from a backup is behind the
   ledger and jumps ahead of it; a leaf that would sign a second message is refused.
+- *One ledger.* A share is made for one ledger, whose id is sealed in with the seed, and signs with
+  no other: not with a missing one, an empty one, or one that is behind the share. What nobody can
+  notice is the pair of them copied: a share *and* its ledger, on two machines.
 
 The algorithm is pyhsslms'; the verifier is the device's `trustanchor.crypto.hss`.
 """
@@ -32,10 +35,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from host_tools.cli.errors import HostError
-from host_tools.signing import inputs
+from host_tools.signing import inputs, keyfiles
 
-FORMAT = "trustanchor-hss-holder-1"
-_LEDGER_FORMAT = "trustanchor-hss-ledger-1"
+FORMAT = "trustanchor-hss-holder-2"
+_LEDGER_FORMAT = "trustanchor-hss-ledger-2"
+_LEDGER_ID_BYTES = 16
 _FILE_BYTES = 1 << 20
 _LEDGER_BYTES = 16 << 20
 _TREE_ID_BYTES = 16  # I of RFC 8554 section 5.3
@@ -69,6 +73,7 @@ class Holder:
 
     public    HSS public key, RFC 8554 section 6.1: the same for all holders
     endorsed  signed_public_key of the bottom tree, RFC 8554 section 6.2
+    ledger    id of the only ledger it signs with
     """
 
     public: bytes
@@ -78,6 +83,7 @@ class Holder:
     tree_id: bytes
     seed: bytes
     next_leaf: int
+    ledger: str
     name: str = ""
 
     @property
@@ -92,11 +98,15 @@ def check_holders(holders: int) -> None:
 
 def generate(
     holders: int,
+    ledger: str,
     height: int = 10,
     width: int = 4,
     progress: Progress = _no_progress,
 ) -> list[Holder]:
-    """Make one HSS key of two levels and one share a holder (1 to 32 holders)."""
+    """Make one HSS key of two levels and one share a holder (1 to 32 holders).
+
+    ledger is the id of the ledger they will sign with (new_ledger, ledger_id).
+    """
     check_holders(holders)
     if height not in HEIGHTS or width not in WIDTHS:
         raise HostError(
@@ -122,7 +132,7 @@ def generate(
         record = bottom.publicKey().serialize()
         # LmsPrivateKey.sign takes the next leaf of the top tree: one leaf a holder.
         endorsed = top.sign(record) + record
-        shares.append(Holder(public, endorsed, height, width, tree_id, seed, 0))
+        shares.append(Holder(public, endorsed, height, width, tree_id, seed, 0, ledger))
         progress(number + 2, total)
     return shares
 
@@ -152,13 +162,20 @@ def sign(
     # The ledger too: two copies of one share are two files with one tree.
     with _locked(path), _locked(ledger, waits=True):
         fields, holder = _open(path, passphrase)
-        spent = read_ledger(ledger)
+        identity, spent = read_ledger(ledger)
+        if identity != holder.ledger:
+            raise HostError(
+                f"{path} signs with the ledger {holder.ledger}, and {ledger} is {identity}: name "
+                "the one that is kept with the bundles, with --ledger.",
+                "key.ledger",
+            )
         tree = holder.tree_id.hex()
         known = [leaf for (used_tree, leaf) in spent if used_tree == tree]
-        if holder.next_leaf and not known:
+        if holder.next_leaf > max(known, default=-1) + 1:
             raise HostError(
-                f"{path} has signed before, and {ledger} knows nothing of it: name the ledger "
-                "that is kept with the bundles; without it a leaf could be used twice.",
+                f"{path} has signed {holder.next_leaf} times, and {ledger} does not know of all: "
+                "it is an old copy. Name the ledger that is kept with the bundles, with --ledger; "
+                "without it a leaf could be used twice.",
                 "key.ledger",
             )
         leaf = max([holder.next_leaf, *(used + 1 for used in known)])
@@ -193,14 +210,36 @@ def read_public(path: Path) -> bytes:
     return _decode_public(path, _fields(path)).public
 
 
-def read_ledger(path: Path) -> dict[tuple[str, int], str]:
-    """Return {(tree, leaf): message digest}; a missing file is an empty ledger.
+def new_ledger(path: Path) -> str:
+    """Create an empty ledger and return its id; refuses (host.exists) where there is a file."""
+    identity = secrets.token_hex(_LEDGER_ID_BYTES)
+    keyfiles.write_new(path, json.dumps(_ledger_head(identity)).encode() + b"\n")
+    return identity
 
-    Raises HostError key.ledger on a line that does not parse or contradicts another.
+
+def ledger_id(path: Path) -> str:
+    """Return the id of a ledger; refuses as read_ledger()."""
+    return read_ledger(path)[0]
+
+
+def _ledger_head(identity: str) -> dict[str, object]:
+    return {"format": _LEDGER_FORMAT, "id": identity}
+
+
+def read_ledger(path: Path) -> tuple[str, dict[tuple[str, int], str]]:
+    """Return the ledger's id and {(tree, leaf): message digest}.
+
+    Raises HostError key.ledger when there is none, on a line that does not parse or contradicts
+    another.
     """
-    spent: dict[tuple[str, int], str] = {}
     if not path.exists():
-        return spent
+        raise HostError(
+            f"{path}: no such ledger. Name the one that is kept with the bundles, with --ledger; "
+            "without it a leaf could be used twice.",
+            "key.ledger",
+        )
+    identity = ""
+    spent: dict[tuple[str, int], str] = {}
     for number, line in enumerate(
         _read(path, _LEDGER_BYTES).decode("utf-8", "replace").split("\n")
     ):
@@ -208,7 +247,10 @@ def read_ledger(path: Path) -> dict[tuple[str, int], str]:
             continue
         try:
             row = json.loads(line)
-            if number == 0 and row == {"format": _LEDGER_FORMAT}:
+            if number == 0:
+                identity = bytes.fromhex(row["id"]).hex()
+                if row != _ledger_head(identity) or len(identity) != 2 * _LEDGER_ID_BYTES:
+                    raise ValueError
                 continue
             key, digest = (str(row["tree"]), int(row["leaf"])), str(row["sha256"])
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
@@ -223,7 +265,11 @@ def read_ledger(path: Path) -> dict[tuple[str, int], str]:
                 "The key must be replaced: anybody can forge with it.",
                 "key.ledger",
             )
-    return spent
+    if not identity:
+        raise HostError(
+            f"{path} is empty: restore the ledger from where the bundles are kept.", "key.ledger"
+        )
+    return identity, spent
 
 
 def _public_fields(holder: Holder) -> dict[str, object]:
@@ -235,6 +281,7 @@ def _public_fields(holder: Holder) -> dict[str, object]:
         "height": holder.height,
         "width": holder.width,
         "tree": holder.tree_id.hex(),
+        "ledger": holder.ledger,
     }
 
 
@@ -244,7 +291,7 @@ def _bound(fields: dict[str, object]) -> bytes:
 
 
 def _public_names() -> tuple[str, ...]:
-    return ("endorsed", "format", "height", "name", "public", "tree", "width")
+    return ("endorsed", "format", "height", "ledger", "name", "public", "tree", "width")
 
 
 def _derive(passphrase: bytes, salt: bytes) -> bytes:
@@ -272,6 +319,7 @@ def _decode_public(path: Path, fields: dict[str, object]) -> Holder:
             tree_id=bytes.fromhex(str(fields["tree"])),
             seed=b"",
             next_leaf=int(str(fields["next_leaf"])),
+            ledger=str(fields["ledger"]),
             name=str(fields["name"]),
         )
         known = holder.height in HEIGHTS and holder.width in WIDTHS and holder.next_leaf >= 0
@@ -325,10 +373,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _append(path: Path, row: dict[str, object]) -> None:
-    is_new = not path.exists()
     with open(path, "ab") as file:
-        if is_new:
-            file.write(json.dumps({"format": _LEDGER_FORMAT}).encode() + b"\n")
         file.write(json.dumps(row).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())

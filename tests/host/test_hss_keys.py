@@ -8,6 +8,7 @@ from pathlib import Path
 import pyhsslms.pyhsslms as lms
 import pytest
 
+from host_tools.cli import main as cli
 from host_tools.cli.errors import HostError
 from host_tools.signing import hss_keys
 
@@ -19,9 +20,20 @@ def _fast_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hss_keys, "_SCRYPT_N", 1 << 4)
 
 
+LEDGER = "ab" * 16
+HEAD = json.dumps({"format": "trustanchor-hss-ledger-2", "id": LEDGER}) + "\n"
+
+
 @pytest.fixture(scope="module")
 def shares() -> list[hss_keys.Holder]:
-    return hss_keys.generate(2, height=5, width=4)
+    return hss_keys.generate(2, LEDGER, height=5, width=4)
+
+
+@pytest.fixture(autouse=True)
+def ledger(tmp_path: Path) -> Path:
+    path = tmp_path / "ledger"
+    path.write_text(HEAD)
+    return path
 
 
 @pytest.fixture
@@ -66,7 +78,7 @@ def test_every_holder_signs_and_another_message_is_refused(
         signature = hss_keys.sign(path, tmp_path / "ledger", b"message", PASSPHRASE)
         assert verifies(share.public, b"message", signature)
         assert not verifies(share.public, b"massage", signature)
-    assert len(hss_keys.read_ledger(tmp_path / "ledger")) == 2
+    assert len(hss_keys.read_ledger(tmp_path / "ledger")[1]) == 2
 
 
 def test_no_leaf_is_used_twice_until_all_are_spent(tmp_path: Path, holder: Path) -> None:
@@ -87,19 +99,59 @@ def test_a_file_restored_from_a_backup_jumps_ahead_of_the_ledger(
     assert leaf_of(first) != leaf_of(second)
 
 
-def test_a_share_that_has_signed_is_refused_without_its_ledger(
-    tmp_path: Path, holder: Path, shares: list[hss_keys.Holder]
-) -> None:
-    ledger = tmp_path / "ledger"
-    hss_keys.sign(holder, ledger, b"1", PASSPHRASE)
+def test_a_share_signs_with_no_missing_ledger(tmp_path: Path, holder: Path, ledger: Path) -> None:
     before = holder.read_bytes()
     refused("key.ledger", holder, tmp_path / "missing")
-    other = tmp_path / "other.hss"
-    other.write_bytes(hss_keys.encode(shares[1], PASSPHRASE))
-    hss_keys.sign(other, tmp_path / "another", b"1", PASSPHRASE)
-    refused("key.ledger", holder, tmp_path / "another")
+    ledger.write_bytes(b"")
+    refused("key.ledger", holder, ledger)
     assert holder.read_bytes() == before
-    assert leaf_of(hss_keys.sign(holder, ledger, b"2", PASSPHRASE)) == 1
+    ledger.write_text(HEAD)
+    assert leaf_of(hss_keys.sign(holder, ledger, b"1", PASSPHRASE)) == 0
+
+
+def test_a_copy_of_an_unused_share_signs_with_no_other_ledger(
+    tmp_path: Path, holder: Path, ledger: Path
+) -> None:
+    copy = tmp_path / "copy.hss"
+    copy.write_bytes(holder.read_bytes())
+    other = tmp_path / "other"
+    hss_keys.new_ledger(other)
+    refused("key.ledger", copy, other)
+    # Nor with a ledger that was given its id: the id is sealed in with the seed, not only written.
+    fields = json.loads(copy.read_bytes())
+    copy.write_text(json.dumps({**fields, "ledger": hss_keys.ledger_id(other)}))
+    refused("key.passphrase_wrong", copy, other)
+    copy.write_bytes(holder.read_bytes())
+    assert leaf_of(hss_keys.sign(holder, ledger, b"1", PASSPHRASE)) == 0
+    assert leaf_of(hss_keys.sign(copy, ledger, b"2", PASSPHRASE)) == 1
+
+
+def test_a_ledger_that_is_behind_its_share_is_refused(holder: Path, ledger: Path) -> None:
+    hss_keys.sign(holder, ledger, b"1", PASSPHRASE)
+    old = ledger.read_bytes()
+    hss_keys.sign(holder, ledger, b"2", PASSPHRASE)
+    new, before = ledger.read_bytes(), holder.read_bytes()
+    for text in (HEAD.encode(), old):
+        ledger.write_bytes(text)
+        refused("key.ledger", holder, ledger)
+    assert holder.read_bytes() == before
+    ledger.write_bytes(new)
+    assert leaf_of(hss_keys.sign(holder, ledger, b"3", PASSPHRASE)) == 2
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "{}",
+        '{"format": "trustanchor-hss-ledger-1"}',
+        '{"format": "trustanchor-hss-ledger-2", "id": "ab"}',
+        '{"format": "trustanchor-hss-ledger-2", "id": 1}',
+        HEAD.strip().replace("}", ', "more": 1}'),
+    ],
+)
+def test_a_ledger_without_its_first_line_is_refused(holder: Path, ledger: Path, head: str) -> None:
+    ledger.write_text(head + "\n")
+    refused("key.ledger", holder, ledger)
 
 
 def test_a_planted_link_is_not_written_through(tmp_path: Path, holder: Path) -> None:
@@ -138,10 +190,10 @@ def test_a_wrong_passphrase_spends_no_leaf(tmp_path: Path, holder: Path) -> None
     before = holder.read_bytes()
     refused("key.passphrase_wrong", holder, tmp_path / "ledger", b"wrong")
     assert holder.read_bytes() == before
-    assert not (tmp_path / "ledger").exists()
+    assert (tmp_path / "ledger").read_text() == HEAD
 
 
-@pytest.mark.parametrize("field", ["public", "endorsed", "height", "tree", "name"])
+@pytest.mark.parametrize("field", ["public", "endorsed", "height", "tree", "name", "ledger"])
 def test_a_changed_field_is_noticed(tmp_path: Path, holder: Path, field: str) -> None:
     fields = json.loads(holder.read_bytes())
     fields[field] = 10 if field == "height" else "00" * 16
@@ -159,7 +211,7 @@ def test_other_bytes_are_no_holder_file(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize("line", ["nonsense", "{}", '{"tree": 1}', '{"tree":"a","leaf":"b"}'])
 def test_a_damaged_ledger_stops_signing(tmp_path: Path, holder: Path, line: str) -> None:
     ledger = tmp_path / "ledger"
-    ledger.write_text(line + "\n")
+    ledger.write_text(HEAD + line + "\n")
     before = holder.read_bytes()
     refused("key.ledger", holder, ledger)
     assert holder.read_bytes() == before
@@ -168,7 +220,7 @@ def test_a_damaged_ledger_stops_signing(tmp_path: Path, holder: Path, line: str)
 def test_a_ledger_with_one_leaf_for_two_messages_is_an_alarm(tmp_path: Path, holder: Path) -> None:
     ledger = tmp_path / "ledger"
     rows = [{"tree": "ab", "leaf": 0, "sha256": digest} for digest in ("11", "22")]
-    ledger.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ledger.write_text(HEAD + "".join(json.dumps(row) + "\n" for row in rows))
     assert "must be replaced" in refused("key.ledger", holder, ledger).message
 
 
@@ -177,5 +229,30 @@ def test_a_ledger_with_one_leaf_for_two_messages_is_an_alarm(tmp_path: Path, hol
 )
 def test_parameters_out_of_range_are_refused(holders: int, height: int, width: int) -> None:
     with pytest.raises(HostError) as caught:
-        hss_keys.generate(holders, height, width)
+        hss_keys.generate(holders, LEDGER, height, width)
     assert caught.value.code == "key.parameters"
+
+
+def test_keygen_makes_shares_for_a_ledger_and_begins_none_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRUSTANCHOR_PASSPHRASE", "geheim")
+    desk = tmp_path / "desk"
+    desk.mkdir()
+
+    def keygen(*words: str) -> str | None:
+        options = ("--height", "5", "--holders", "1", "--json")
+        done = cli.main(["keygen", "hss", *words, *options])
+        said = json.loads(capsys.readouterr().out)
+        return said["error"]["code"] if done else None
+
+    assert keygen(str(desk / "vault")) == "key.ledger"
+    assert list(desk.iterdir()) == []
+    assert keygen(str(desk / "vault"), "--new-ledger") is None
+    ledger = desk / "hss-ledger.jsonl"
+    identity = hss_keys.ledger_id(ledger)
+    assert keygen(str(desk / "other"), "--new-ledger") == "host.exists"
+    assert keygen(str(desk / "other")) is None
+    assert keygen(str(tmp_path / "third"), "--ledger", str(ledger)) is None
+    for share in (desk / "vault-1.hss", desk / "other-1.hss", tmp_path / "third-1.hss"):
+        assert json.loads(share.read_bytes())["ledger"] == identity

@@ -163,8 +163,8 @@ def test_processes_with_copies_of_one_share_never_use_a_leaf_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hss_keys, "_SCRYPT_N", 1 << 4)
-    content = hss_keys.encode(hss_keys.generate(1, 5, 8)[0], b"x")
     ledger = tmp_path / "ledger"
+    content = hss_keys.encode(hss_keys.generate(1, hss_keys.new_ledger(ledger), 5, 8)[0], b"x")
     running = []
     for name in ("one", "two"):
         share = tmp_path / f"{name}.hss"
@@ -175,7 +175,7 @@ def test_processes_with_copies_of_one_share_never_use_a_leaf_twice(
         assert process.stdin
         process.stdin.close()  # both are loaded: now
     assert [process.wait(60) for process in running] == [0, 0]
-    spent = hss_keys.read_ledger(ledger)  # refuses a leaf with two messages
+    _, spent = hss_keys.read_ledger(ledger)  # refuses a leaf with two messages
     assert sorted(leaf for _, leaf in spent) == list(range(16))
 
 
