@@ -45,6 +45,13 @@ MUTANTS = (
     Mutant("a stalled trial goes on holding back", "store/joining.py",
            "    if not store.trials().is_stalled(record, store.state, unix_s, running_s):\n"
            "        return True\n", "    return True\n", "store_trial"),
+    Mutant("a clock from the network ends hold-downs", "store/trust_store.py",
+           "(seconds if known == CLOCK_VERIFIED else 0)", "(seconds if known else 0)",
+           "store_idle"),
+    Mutant("a floor makes a verified clock unknown", "update/acceptance.py",
+           "at[1] == CLOCK_VERIFIED or ", "", "update_time"),
+    Mutant("a leaf is above a verified clock", "verdict/policy.py",
+           "if at[1] != CLOCK_VERIFIED:", "if True:", "clock"),
     # Retirement is by key.
     Mutant("a renamed pin set revives its keys", "state/local.py",
            "retired_entry(spki_sha256) in self.retired\n            or ", "", "store_writes"),
@@ -74,7 +81,7 @@ MUTANTS = (
     Mutant("a state never grows too old", "verdict/policy.py",
            "self.at - self.state.issued_at > age:", "self.at < 0:", "policy_key"),
     Mutant("floors are ignored", "verdict/policy.py",
-           "bound = max(local.floor, local.bound, state.issued_at)", "bound = 0",
+           "bound = max(local.floor, state.issued_at)", "bound = 0",
            "policy_key policy_path"),
     Mutant("mode key ignores the end of a certificate", "verdict/mode_key.py",
            "if case.at > not_after:", "if False:", "policy_key"),

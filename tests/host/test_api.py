@@ -16,7 +16,7 @@ HEADINGS = re.findall(r"^### `([^`]+)`$", PAGE, re.M)
 INTERNAL = {
     "Store.adopt", "Store.take_up", "Store.join", "Store.tables", "Store.disprove",
     "Store.previous", "Store.stands", "Store.source", "Store.rules", "Store.trials",
-    "Store.prefix", "Store.slot", "Store.write",
+    "Store.prefix", "Store.slot", "Store.write", "Store.judged", "Store.sure_time",
 }  # fmt: skip
 
 

@@ -27,6 +27,14 @@ TABLE = (
     ("set, right", ISSUED + 9 * DAY, CLOCK_KNOWN, 0, ISSUED + 9 * DAY, "clock"),
     ("set, behind a leaf", ISSUED + DAY, CLOCK_KNOWN, ISSUED + 2 * DAY, ISSUED + 2 * DAY, "bound"),
     ("set, ahead", ISSUED + 9999 * DAY, CLOCK_KNOWN, 0, ISSUED + 9999 * DAY, "clock"),
+    (
+        "verified, behind a leaf",
+        ISSUED + DAY,
+        CLOCK_VERIFIED,
+        ISSUED + 2 * DAY,
+        ISSUED + DAY,
+        "clock",
+    ),
     ("unknown above the bound", ISSUED + DAY, CLOCK_UNKNOWN, 0, ISSUED, "bound"),
     ("after 2038", 1 << 33, CLOCK_KNOWN, 0, 1 << 33, "clock"),
 )
@@ -56,9 +64,11 @@ def test_every_row_of_the_table():
 
 def test_whatever_a_clock_says_nothing_is_judged_at_a_time_before_the_bound():
     for bound in (0, FLOOR, ISSUED, ISSUED + 300 * DAY):
-        lowest = max(FLOOR, ISSUED, bound)
-        for reading in (0, 946684800, BUILD_AT, FLOOR, lowest - 1, lowest, lowest + DAY, 1 << 33):
+        said = max(FLOOR, ISSUED, bound)
+        for reading in (0, 946684800, BUILD_AT, FLOOR, said - 1, said, said + DAY, 1 << 33):
             for known in (CLOCK_UNKNOWN, CLOCK_KNOWN, CLOCK_VERIFIED):
+                # What a leaf said of the time is not above a verified clock.
+                lowest = max(FLOOR, ISSUED) if known == CLOCK_VERIFIED else said
                 at, rule = judged_at(reading, known, bound)
                 true(at >= lowest, (bound, reading, known))
                 equal(rule == "clock", bool(known) and reading >= lowest)

@@ -8,7 +8,7 @@ from stand_in import Verdict, asked, bundle
 from store_board import both, provisioned
 
 from check import equal, false, true
-from trustanchor.kinds import EVENT_PATH
+from trustanchor.kinds import CLOCK_VERIFIED, EVENT_PATH
 from trustanchor.limits import CACHE_WRITE_S
 
 
@@ -58,6 +58,35 @@ def test_without_ticks_a_restart_keeps_a_hold_down_and_the_next_handshake_ends_i
         true(board.boots().local.is_retired("pins", key("one")))
 
     both(use)
+
+
+def test_a_clock_that_the_network_may_have_set_ends_no_hold_down():
+    def jump(board):
+        store = held_down(board)
+        board.clock.unix_s += 1000
+        store.tick()
+        false(store.local.is_retired("pins", key("one")))
+        board.clock.passes(60)
+        store.tick()
+        true(store.local.is_retired("pins", key("one")), "the uptime is nobody's to set")
+
+    both(jump)
+
+
+def test_over_a_restart_a_verified_clock_tells_how_long_it_was():
+    def again(board):
+        board.clock.known = CLOCK_VERIFIED
+        held_down(board)
+        board.clock.passes(59)
+        board.clock.up_s = 0
+        store = board.boots()
+        store.tick()
+        false(store.local.is_retired("pins", key("one")))
+        board.clock.passes(1)
+        store.tick()
+        true(store.local.is_retired("pins", key("one")))
+
+    both(again)
 
 
 def test_a_tick_that_finds_nothing_to_do_writes_nothing():

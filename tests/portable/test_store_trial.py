@@ -6,7 +6,7 @@ from stand_in import Verdict, asked, bundle
 from store_board import both, provisioned
 
 from check import equal, false, refuses, true
-from trustanchor.kinds import EVENT_PATH
+from trustanchor.kinds import CLOCK_VERIFIED, EVENT_PATH
 
 NEXT = ("one", "two", "three")
 
@@ -77,6 +77,7 @@ def test_silence_and_refusals_spend_no_try():
 
 def test_a_trial_that_has_stalled_holds_nothing_back():
     def stalls(board):
+        board.clock.known = CLOCK_VERIFIED
         store = on_trial(board)
         store.join(Verdict(store, "two"))
         false(store.local.is_retired("pins", key("one")))

@@ -5,6 +5,7 @@
 from updating import accept, first
 from bundling import EPOCH, EXPIRES, ISSUED, KNOWN, NOW, REVERT, SEQUENCE, UNKNOWN, message, state
 from check import equal, refuses
+from trustanchor.kinds import CLOCK_VERIFIED
 from trustanchor.limits import ISSUED_AHEAD_S, ISSUED_AHEAD_UNKNOWN_S
 
 RECORD, CURRENT = first()
@@ -44,6 +45,17 @@ def test_a_clock_below_the_floor_is_unknown():
 def test_a_bundle_from_the_year_2099_is_refused():
     for at in (KNOWN, UNKNOWN):
         refused("time.issued_in_future", SEQUENCE, 2, ISSUED, 4070908800, at=at)
+
+
+def test_no_row_of_bundles_drives_the_floor_away_from_a_verified_clock():
+    record, at = RECORD, (NOW, CLOCK_VERIFIED)
+    record = offer(SEQUENCE, 2, ISSUED, NOW + ISSUED_AHEAD_S, at=at)
+    for ahead in (ISSUED_AHEAD_S + 1, ISSUED_AHEAD_UNKNOWN_S):
+        data = message("state", state(SEQUENCE, 3, ISSUED, NOW + ahead), ("a1",))
+        refuses("time.issued_in_future", lambda: accept(record, data, [CURRENT], at))  # noqa: B023
+    # A clock that anybody may have set counts as unknown below the floor.
+    data = message("state", state(SEQUENCE, 3, ISSUED, NOW + ISSUED_AHEAD_UNKNOWN_S), ("a1",))
+    equal(accept(record, data, [CURRENT], KNOWN)[0].sequence, 3)
 
 
 def test_the_floor_rises_with_issued_at_and_never_falls():

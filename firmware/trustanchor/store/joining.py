@@ -25,7 +25,7 @@ def join(store, verdict, asked=None) -> bool:
             return False
         local = store.local
         before = local.retired_generation
-        unix_s, uptime_s = store._now()
+        unix_s, uptime_s = store.sure_time()
         record = store.record
         holds_back = _holds_back(store, unix_s, uptime_s)
         stands = learning.join(local, verdict, store.state, unix_s, uptime_s, holds_back)
@@ -43,7 +43,7 @@ def join(store, verdict, asked=None) -> bool:
             or holds != record.holds
         ):
             store.write(record.but(retired=local.retired, held=local.held, holds=holds))
-        _write_cache(store, unix_s, uptime_s)
+        _write_cache(store)
         # No events: audited, or of a client.
         if stands and verdict.events and verdict.path is not None and not holds_back:
             store.tables().want(verdict.path)
@@ -89,7 +89,7 @@ def _judged_in_trial(store, record, verdict, asked):
         store._probed.add((asked.service.name, asked.host, asked.port))
         confirmed = rules.probed(record, store.state, store._probed)
         if confirmed is not record:
-            learning.confirmed(store.local, store.state, *store._now())
+            learning.confirmed(store.local, store.state, *store.sure_time())
             record = confirmed
     return record
 
@@ -151,7 +151,7 @@ def ticking(store):
         if store.state is None:
             return
         before = store.local.retired_generation
-        unix_s, uptime_s = store._now()
+        unix_s, uptime_s = store.sure_time()
         if store.record.trial and uptime_s - store._loaded_at >= TRIAL_RUN_S:
             _restore_try(store)
         if not _holds_back(store, unix_s, uptime_s):
@@ -160,7 +160,7 @@ def ticking(store):
         if store._dirty or (local.retired, local.held) != (record.retired, record.held):
             holds = learning.holds_of(local)
             store.write(record.but(retired=local.retired, held=local.held, holds=holds))
-        _write_cache(store, unix_s, uptime_s)
+        _write_cache(store)
         changed = store.local.retired_generation != before
     if changed:
         store._changed()
@@ -171,13 +171,13 @@ def ticking(store):
             _write_memory(store, tables.write, *store._now())
 
 
-def _write_cache(store, unix_s, uptime_s):
+def _write_cache(store):
     if store._dirty:
         # A remembered path hides its leaf from the ratchet: only after what it retired.
         return
     memory = store.local.memory
     if memory is not None:  # an update has let it go for a while
-        _write_memory(store, memory.write_if_due, unix_s, uptime_s)
+        _write_memory(store, memory.write_if_due, *store._now())
 
 
 def _write_memory(store, write, unix_s, uptime_s):

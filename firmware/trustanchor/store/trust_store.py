@@ -29,6 +29,7 @@ import os
 
 from ..compat import collect_every, const, forget, recover
 from ..errors import StoreError
+from ..kinds import CLOCK_VERIFIED
 from ..state.record import Record
 from .copies import FileCopy, NvsCopy, remove
 
@@ -374,6 +375,11 @@ class Store:
     def _now(self):
         seconds, known = self.clock.now()
         return (seconds if known else 0), self.clock.uptime_s()
+
+    def sure_time(self):
+        """_now() for what moves trust: a clock that the network may have set counts as unknown."""
+        seconds, known = self.clock.now()
+        return (seconds if known == CLOCK_VERIFIED else 0), self.clock.uptime_s()
 
     def slot(self, digest: bytes) -> str:
         return self.root + "/" + digest[:8].hex()

@@ -36,8 +36,8 @@ def peer_port(sock: "socket.socket") -> "int | None":
     """The port a socket is connected to, or None; what MicroPython has no call for."""
     try:
         return int(sock.getpeername()[1])
-    except (OSError, IndexError, ValueError):
-        return None  # not connected, or no internet address
+    except (AttributeError, OSError, IndexError, ValueError):
+        return None  # no socket, not connected, or no internet address
 
 
 class Raw:

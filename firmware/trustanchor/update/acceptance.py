@@ -18,6 +18,7 @@ Heap: 3 KB from a .mpy file; an update needs about 20 KB more while it runs.
 
 from ..compat import collect_every, const, forget
 from ..errors import MalformedError, UpdateError
+from ..kinds import CLOCK_VERIFIED
 from ..limits import BUILD_AT, BUNDLE_BYTES, ISSUED_AHEAD_S, ISSUED_AHEAD_UNKNOWN_S
 
 _GARBAGE_BYTES = const(1024)
@@ -172,7 +173,9 @@ def _check_after(prefix, record) -> None:
 
 def _check_times(prefix, record, at) -> None:
     floor = BUILD_AT if record is None else max(record.floor, BUILD_AT)
-    known = bool(at[1]) and at[0] >= floor
+    # A verified clock is right and a floor above it is not: else each bundle from a day ahead
+    # would make the clock unknown, and the next could be from five years ahead.
+    known = at[1] == CLOCK_VERIFIED or (bool(at[1]) and at[0] >= floor)
     if known:
         latest = at[0] + ISSUED_AHEAD_S
     else:

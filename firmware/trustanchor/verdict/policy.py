@@ -27,7 +27,7 @@ Heap: about 2 KB from a .mpy file.
 
 from ..compat import collect_every
 from ..errors import PathError, TrustError
-from ..kinds import MODE_KEY
+from ..kinds import CLOCK_VERIFIED, MODE_KEY
 from ..state import pins
 
 _has_loaded = False
@@ -111,8 +111,11 @@ class _Case:
         self.state = state
         self.local = local
         self.clock = at[1]
-        # The floors, applied once: below them the clock is wrong, whoever set it.
-        bound = max(local.floor, local.bound, state.issued_at)
+        # The floors, applied once: below them the clock is wrong, whoever set it. What a leaf has
+        # said of the time (local.bound) is not above a verified clock: any CA dates a leaf ahead.
+        bound = max(local.floor, state.issued_at)
+        if at[1] != CLOCK_VERIFIED:
+            bound = max(bound, local.bound)
         self.known = bool(at[1]) and at[0] >= bound
         self.at = at[0] if self.known else bound
         verdict.time_rule = "clock" if self.known else "bound"
