@@ -52,6 +52,12 @@ MUTANTS = (
            "at[1] == CLOCK_VERIFIED or ", "", "update_time"),
     Mutant("a leaf is above a verified clock", "verdict/policy.py",
            "if at[1] != CLOCK_VERIFIED:", "if True:", "clock"),
+    Mutant("a lost network is a broken flash", "store/stage.py",
+           "raise TrustError(code, error.errno)", "raise", "store_source"),
+    Mutant("a bundle is read to the end of the stream", "store/stage.py",
+           "while not extent.is_whole or _has_more(source):", "while True:", "store_source"),
+    Mutant("a bundle may take for ever to come", "store/stage.py",
+           "if ticks_diff(ticks_ms(), started) > STAGE_S * 1000:", "if False:", "store_source"),
     # Retirement is by key.
     Mutant("a renamed pin set revives its keys", "state/local.py",
            "retired_entry(spki_sha256) in self.retired\n            or ", "", "store_writes"),

@@ -98,6 +98,7 @@ ANCHOR_BYTES = 4096  # cbor.range; name, RSA-8192 key and policy; read whole
 INTERMEDIATES = 8  # cbor.range; two cross-signs for each of four CAs
 DENIED_BYTES = 32 * 64  # cbor.range; 64 keys
 
+STAGE_S = 600  # net.timeout; from the first byte of a bundle to its last
 TRIAL_RUN_S = 10  # after that a start of a program counts as no crash of the state in trial
 
 # How far issued_at may lie ahead; time.issued_in_future.

@@ -232,11 +232,28 @@ def test_a_full_volume_is_refused_with_its_own_code():
     board = provisioned()
     store = board.boots()
 
-    class Full:
-        def read(self, count):
-            raise OSError(28)  # where a write would raise it
+    from trustanchor.store import stage  # the one that is loaded now
 
-    refuses("store.no_space", store.install, Full())
+    class Full:
+        def __init__(self, path, mode):
+            self._file = open(path, mode)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self._file.close()
+            return False
+
+        def write(self, data):
+            raise OSError(28)
+
+    stage._STAYS = True  # type: ignore[attr-defined]  # compat.forget
+    stage.open = Full  # type: ignore[attr-defined]
+    try:
+        refuses("store.no_space", store.install, bundle(2))
+    finally:
+        del stage.open, stage._STAYS  # type: ignore[attr-defined]
     equal(store.state.sequence, 1)
     false("stage" in os.listdir(board.root))
 

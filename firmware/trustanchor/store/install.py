@@ -86,7 +86,8 @@ def _installing(store, source):
         if not isinstance(source, str):  # else a tool on the cable has put it there
             from .stage import stage as write
 
-            write(store, source, stage, tidy_slots)
+            yield from write(store, source, stage, tidy_slots)
+            del write  # a function keeps its module
             forget("stage")
         is_done = False
         while not is_done:
