@@ -58,6 +58,10 @@ MUTANTS = (
            "while not extent.is_whole or _has_more(source):", "while True:", "store_source"),
     Mutant("a bundle may take for ever to come", "store/stage.py",
            "if ticks_diff(ticks_ms(), started) > STAGE_S * 1000:", "if False:", "store_source"),
+    Mutant("a chain that does not fit raises", "verdict/policy.py",
+           "    except MemoryError:\n        case = None",
+           "    except ZeroDivisionError:\n        case = None",
+           "policy_key"),
     # Retirement is by key.
     Mutant("a renamed pin set revives its keys", "state/local.py",
            "retired_entry(spki_sha256) in self.retired\n            or ", "", "store_writes"),

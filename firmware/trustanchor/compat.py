@@ -38,6 +38,23 @@ def collect_every(count: int = 1024) -> int:
     return before
 
 
+def collecting(steps, count: int = 1024):
+    """Generator: run steps with collect_every(count) during each step, and not between them.
+
+    MicroPython runs no `finally` of a generator that is abandoned: what a step has set it has to
+    put back itself.
+    """
+    while True:
+        before = collect_every(count)
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+        finally:
+            collect_every(before)
+        yield
+
+
 def sha256(*parts: "bytes | bytearray | memoryview") -> bytes:
     """Return SHA-256 over the parts, one after the other, 32 bytes."""
     # Imported late: boot needs no hash before the first record is read.

@@ -4,7 +4,7 @@
 import sys
 
 from check import IS_MICROPYTHON, equal, true
-from trustanchor.compat import collect_every, forget, recover
+from trustanchor.compat import collect_every, collecting, forget, recover
 
 
 def test_a_forgotten_module_is_loaded_anew_where_heap_is_scarce():
@@ -52,3 +52,32 @@ def test_how_often_garbage_is_collected_is_set_back():
     before = collect_every(4096)
     equal(collect_every(before), 4096 if IS_MICROPYTHON else 0)
     equal(collect_every(before), before)
+
+
+def test_between_steps_the_collector_is_as_it_was_also_when_they_are_given_up():
+    before = collect_every(4096)
+    seen = []
+
+    def steps():
+        for _ in range(3):
+            seen.append(threshold())
+            yield
+        return "end"
+
+    for taken in (1, 2, 3, 4):
+        given_up = collecting(steps(), 2048)
+        for _ in range(taken):
+            try:
+                next(given_up)
+            except StopIteration as done:
+                equal(done.value, "end")
+            equal(threshold(), 4096 if IS_MICROPYTHON else 0)
+        del given_up
+    equal(set(seen), {2048} if IS_MICROPYTHON else {0})
+    collect_every(before)
+
+
+def threshold():
+    found = collect_every(1)
+    collect_every(found)
+    return found

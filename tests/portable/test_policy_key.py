@@ -197,3 +197,24 @@ def test_the_generator_ends_with_the_same_verdict():
 def test_the_verdict_names_the_state_it_rests_on():
     found = verdict()
     equal((found.state_digest, found.retired_generation), (b"\x00" * 32, 0))
+
+
+def test_where_the_heap_does_not_hold_a_chain_the_verdict_says_so():
+    class Huge:
+        """Bytes that find no room, wherever they are read."""
+
+        def __len__(self):
+            raise MemoryError
+
+    found = verdict(chain=(Huge(),))
+    false(found.accepted)
+    equal((found.code, found.events, found.pin), ("tls.no_memory", (), None))
+    state = state_of([Pin(KEY), Pin(OTHER, True)])
+    asked = Asked(state.services[0], "device.example", 443)
+    steps = judging((Huge(),), asked, CLOCK, state, LocalState())
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            equal(done.value.code, "tls.no_memory")
+            break

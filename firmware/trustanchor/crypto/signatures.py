@@ -21,7 +21,7 @@ signature of that kind comes.
 Heap: 1.5 KB from a .mpy file.
 """
 
-from ..compat import collect_every, const
+from ..compat import collecting, const
 from ..encoding.der import Reader
 from ..errors import MalformedError, UnsupportedError
 from ..kinds import SEQUENCE
@@ -56,11 +56,8 @@ def verifying(sig_alg, spki, message, signature, table=None):
         # A path has keys of several families, and the code of one can give way to the next.
         unload()
     # And no garbage between what is loaded now and what the numbers need in one piece.
-    before = collect_every(_SHORT_BYTES)
-    try:
-        return (yield from _verifying(sig_alg, spki, message, signature, None, True))
-    finally:
-        collect_every(before)
+    steps = _verifying(sig_alg, spki, message, signature, None, True)
+    return (yield from collecting(steps, _SHORT_BYTES))
 
 
 def _verifying(sig_alg, spki, message, signature, table, is_short):

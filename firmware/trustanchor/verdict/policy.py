@@ -25,7 +25,7 @@ Depends on: compat, errors, pins, model; mode_key or mode_path.
 Heap: about 2 KB from a .mpy file.
 """
 
-from ..compat import collect_every
+from ..compat import collecting, recover
 from ..errors import PathError, TrustError
 from ..kinds import CLOCK_VERIFIED, MODE_KEY
 from ..state import pins
@@ -83,7 +83,11 @@ def judge(chain, asked, at, state, local) -> Verdict:
 
 
 def judging(chain, asked, at, state, local):
-    """judge() as a generator: yields None between slices of work, returns the Verdict."""
+    """judge() as a generator: yields None between slices of work, returns the Verdict.
+
+    It raises nothing for whatever is in the chain: where the heap does not hold it, the verdict is
+    tls.no_memory, and code that can be loaded again has been given back.
+    """
     verdict = Verdict(state.payload_digest, local.retired_generation)
     case = _Case(verdict, chain, asked, at, state, local)
     try:
@@ -97,6 +101,11 @@ def judging(chain, asked, at, state, local):
         verdict.pin = None
         verdict.peer_name = None  # what a refused peer says of itself is nobody's name
         verdict.events = ()
+    except MemoryError:
+        case = None  # type: ignore[assignment]  # with all that the search holds
+        verdict.code = "tls.no_memory"
+        verdict.events = ()
+        recover()
     return verdict
 
 
@@ -135,17 +144,18 @@ class _Case:
         # The first verdict loads up to 35 KB of code, and code that lands between garbage keeps
         # it apart for ever: then the collector runs often. Later verdicts need not pay for that.
         global _has_loaded
-        before = 0 if _has_loaded else collect_every()
-        try:
-            if service.mode == MODE_KEY:
-                from .mode_key import decide
-            else:
-                from .mode_path import decide
-            yield from decide(self)
-        finally:
-            if before:
-                collect_every(before)
-            _has_loaded = True
+        if _has_loaded:
+            yield from self._decide()
+        else:
+            yield from collecting(self._decide())
+        _has_loaded = True
+
+    def _decide(self):
+        if self.service.mode == MODE_KEY:
+            from .mode_key import decide
+        else:
+            from .mode_path import decide
+        yield from decide(self)
 
     def match(self, keys):
         return pins.match(self.pin_set, keys, self.at, self.known, self.state, self.local)
