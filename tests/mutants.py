@@ -62,6 +62,16 @@ MUTANTS = (
            "    except MemoryError:\n        case = None",
            "    except ZeroDivisionError:\n        case = None",
            "policy_key"),
+    Mutant("a service with another name may be stricter", "update/admit.py",
+           "    if service.name == before.name:\n        return True\n    if",
+           "    if service.name == before.name:\n        return True\n    return False\n    if",
+           "update_revert"),
+    Mutant("a switch may be turned on", "update/admit.py",
+           "        or (service.needs_clock and not before.needs_clock)\n", "", "update_revert"),
+    Mutant("the end of a pin set may be narrowed", "update/admit.py",
+           "if new_set.on_expiry != pin_set.on_expiry:", "if False:", "update_revert"),
+    Mutant("an acceptance without pins is evidence", "update/trial.py",
+           "if accepted.wanted and accepted.pin is None:", "if False:", "update_trial"),
     # Retirement is by key.
     Mutant("a renamed pin set revives its keys", "state/local.py",
            "retired_entry(spki_sha256) in self.retired\n            or ", "", "store_writes"),
@@ -777,8 +787,8 @@ MUTANTS = (
            "if False:",
            "update_revert"),
     Mutant("a server takes another mode back", "update/admit.py",
-           "new_service.mode != service.mode or new_service.pin_set != service.pin_set",
-           "False",
+           "service.mode != before.mode\n        or service.pin_set != before.pin_set\n        or",
+           "",
            "update_revert"),
 )  # fmt: skip
 

@@ -4,8 +4,8 @@
 # isort: skip_file
 from updating import accept, first
 from bundling import (
-    ANCHORS, AUTHORITY, DENIED, NOW, OVERRIDES, PIN_SETS, REVERT, SEQUENCE, SERVICES, SPKI_2,
-    TRIAL, anchor, authority, message, pin, state,
+    ANCHORS, AUTHORITY, DENIED, NOW, OVERRIDES, PIN_SETS, PROBES, REVERT, SEQUENCE, SERVICES,
+    PARTIAL, SPKI_2, TRIAL, anchor, authority, message, pin, state,
 )  # fmt: skip
 from check import equal, refuses
 
@@ -91,6 +91,44 @@ def test_dropping_or_narrowing_an_anchor_narrows():
 def test_changing_how_a_service_is_pinned_narrows():
     service = {0: "web", 1: ["web.example"], 2: 443, 5: "web"}
     equal(narrows(SERVICES, [service]), "service web")
+
+
+def test_a_stricter_service_narrows_whatever_it_is_called():
+    web = {0: "web", 1: ["web.example"], 2: 443, 4: 2, 5: "web"}
+    for switch in ({7: True}, {8: True}, {9: True}, {10: 3600}):
+        service = dict(web)
+        service.update(switch)
+        equal(narrows(SERVICES, [service]), "service web")
+    # A server that was judged by one service is judged by another now.
+    for moved in (
+        {0: "new", 1: ["web.example"], 2: 443, 5: "web"},
+        {0: "new", 1: ["*.example"], 5: "web"},
+    ):
+        probes = [{0: "new", 1: "web.example", 2: 443}]
+        equal(narrows(SERVICES, [moved], PROBES, probes), "service new")
+    # Others are nobody's loss.
+    for other in (
+        {0: "new", 1: ["other.example"], 2: 443, 5: "web"},
+        {0: "new", 1: ["web.example"], 2: 8443, 5: "web"},
+    ):
+        equal(offer(SERVICES, [web, other], PARTIAL, True).trial != b"", True)
+
+
+def test_what_happens_when_pins_expire_narrows():
+    sets = [{0: "web", 1: [pin(1, until=NOW + 9), pin(2, backup=True)], 2: 1}]
+    before = (
+        ANCHORS,
+        [anchor("A")],
+        PIN_SETS,
+        sets,
+        SERVICES,
+        [{0: "web", 1: ["w.example"], 5: "web"}],
+    )
+    record, current = first(*before)
+    without = [{0: "web", 1: [pin(1, until=NOW + 9), pin(2, backup=True)]}]
+    data = message("state", state(*(before + (SEQUENCE, 2, PIN_SETS, without))), ("a1",))
+    error = refuses("update.revert_rule", lambda: accept(record, data, (current,)))
+    equal(error.detail, "on_expiry web")
 
 
 def test_changing_the_signers_narrows():

@@ -27,9 +27,11 @@ class State:
 
 
 class Verdict:
-    def __init__(self, accepted, audited=False):
+    def __init__(self, accepted, audited=False, pin=0):
         self.accepted = accepted
         self.audited = audited
+        self.pin = pin
+        self.wanted = (b"1" * 32, b"2" * 32)
 
 
 class Asked:
@@ -84,6 +86,7 @@ def test_nothing_else_is_evidence():
         (Verdict(True), Verdict(True)),
         (Verdict(True), Verdict(False)),
         (Verdict(False), Verdict(True, audited=True)),  # audit accepts anything
+        (Verdict(False), Verdict(True, pin=None)),  # its pins had expired: anything below a CA
     ):
         true(trial.disproved(TRIAL, State, refused, accepted, Asked()) is TRIAL)
 

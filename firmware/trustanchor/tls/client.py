@@ -134,6 +134,8 @@ class Context:
 
         def completed(connection):
             verdict = connection.verdict
+            if server_side:
+                verdict.events = ()  # a client proves a key of its own: that moves no server's pins
             asked = self._asked(server_hostname, port)
             if verdict.contradicted is not None:
                 store.disprove(verdict, verdict.contradicted, asked)
@@ -202,7 +204,9 @@ class Context:
         except TrustError:
             return None  # of a service that was not there before
         verdict = yield from policy.judging(chain, asked, at, before, self.store.local)
-        return verdict if verdict.accepted and not verdict.audited else None
+        if verdict.audited or (verdict.wanted and verdict.pin is None):
+            return None  # accepted without its pins
+        return verdict if verdict.accepted else None
 
     def _asked(self, host, port, state=None):
         store = self.store

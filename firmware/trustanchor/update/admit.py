@@ -159,13 +159,45 @@ def _check_pins_kept(old, state) -> None:
             new_pin = new_pins.get(pin.spki_sha256)
             if new_pin is None or not _covers(new_pin.not_before, new_pin.not_after, pin):
                 raise UpdateError("update.revert_rule", "pin " + pin_set.name)
-    services = {service.name: service for service in state.services}
-    for service in old.services:
-        new_service = services.get(service.name)
-        if new_service is not None and (
-            new_service.mode != service.mode or new_service.pin_set != service.pin_set
-        ):
-            raise UpdateError("update.revert_rule", "service " + service.name)
+        if new_set.on_expiry != pin_set.on_expiry:
+            raise UpdateError("update.revert_rule", "on_expiry " + pin_set.name)
+    for service in state.services:
+        for before in old.services:
+            if _overlap(service, before) and _is_stricter(service, before):
+                raise UpdateError("update.revert_rule", "service " + service.name)
+
+
+def _overlap(service, before) -> bool:
+    """Whether some server is judged by both: by name, or by a host and a port they share."""
+    if service.name == before.name:
+        return True
+    if service.purpose != before.purpose or (
+        service.port != before.port and None not in (service.port, before.port)
+    ):
+        return False
+    if service.hosts is None or before.hosts is None:
+        return True
+    from ..x509.names import pattern_matches
+
+    for new in service.hosts:
+        for old in before.hosts:
+            if new == old or pattern_matches(old, new) or pattern_matches(new, old):
+                return True
+    return False
+
+
+def _is_stricter(service, before) -> bool:
+    """Whether a server that satisfies before may fail service: another mode, or any switch."""
+    return (
+        service.mode != before.mode
+        or service.pin_set != before.pin_set
+        or service.peer_name != before.peer_name
+        or (service.enforce and not before.enforce)
+        or (service.check_name and not before.check_name)
+        or (service.check_eku and not before.check_eku)
+        or (service.needs_clock and not before.needs_clock)
+        or not _at_least(service.max_state_age_s, before.max_state_age_s)
+    )
 
 
 def _covers(first, last, pin) -> bool:

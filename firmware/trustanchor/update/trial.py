@@ -60,6 +60,8 @@ def disproved(record, state, refused, accepted, asked):
     """
     if not record.trial or refused.accepted or not accepted.accepted or accepted.audited:
         return record
+    if accepted.wanted and accepted.pin is None:
+        return record  # its pins had expired: anyone below its anchors is accepted
     if any(probe.fits(asked.service.name, asked.host, asked.port) for probe in state.probes):
         return reverted(record)
     return record
