@@ -248,7 +248,9 @@ MUTANTS = (
     Mutant("the budget of certificates is infinite", "verdict/path.py",
            "> PATH_CERTIFICATES:", "> 1000000:", "path"),
     Mutant("the budget of depth is infinite", "verdict/path.py",
-           "if len(self.path) > question.max_intermediates:", "if False:", "path path_rules"),
+           "if len(self.path) > PATH_INTERMEDIATES:", "if False:", "path path_rules"),
+    Mutant("what a caller allows counts the self-issued too", "verdict/path.py",
+           "if most is not None and not issuer.self_issued:", "if most is not None:", "path"),
     Mutant("anybody makes a VerifiedPath", "verdict/path.py",
            "if proof is not _PROOF:", "if False:", "path"),
     # Names.

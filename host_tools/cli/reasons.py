@@ -412,6 +412,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "The path is longer than a device follows.",
         "Use a shorter chain, or anchor an intermediate.",
     ),
+    "path.too_long": (
+        "The path has more intermediates than the program allows.",
+        "Use a shorter chain, or allow more.",
+    ),
     "path.too_many_certificates": (
         "There are more certificates than a device searches.",
         "Send fewer.",

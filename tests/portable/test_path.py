@@ -206,6 +206,28 @@ def test_a_path_has_at_most_so_many_intermediates():
     equal(code(tower(limits.PATH_INTERMEDIATES + 1)), "path.too_deep")
 
 
+def test_a_limit_that_somebody_asks_for_does_not_count_the_self_issued():
+    # Leaf, CA 1, CA 1 with a new key (self-issued), CA 2, root.
+    chain = [
+        end_entity("CA 1", 11),
+        authority("CA 1", "CA 1", 11, 12),
+        authority("CA 1", "CA 2", 12, 13),
+        authority("CA 2", "Root", 13, 9),
+    ]
+    usual = path.Question.max_intermediates
+    try:
+        for most, expected in (
+            (None, "ok"),
+            (2, "ok"),
+            (1, "path.too_long"),
+            (0, "path.too_long"),
+        ):
+            path.Question.max_intermediates = most
+            equal(code(chain), expected, most)
+    finally:
+        path.Question.max_intermediates = usual
+
+
 def mesh(width):
     """Authorities that all certify one another, and no way out."""
     return [

@@ -21,7 +21,8 @@ The profile, one rule a line, in the order it is applied:
     sig.*                its key is one the peer's possession of which proves something
   intermediate
     (dead end)           its name and key are already on the path: a cycle
-    path.too_deep        limits.PATH_INTERMEDIATES
+    path.too_deep        limits.PATH_INTERMEDIATES, whatever they are
+    path.too_long        what the caller allows, section 6.1.4 (l)
     path.not_ca          basicConstraints, section 6.1.4 (k); version 1 is no CA
     path.key_usage       keyCertSign, section 6.1.4 (n)
     path.critical        section 6.1.4 (o)
@@ -84,9 +85,11 @@ class Question:
     preloaded, learned   DER certificates, tried after the sent ones, in this order
     is_denied      function of an SPKI SHA-256
     key_table      function of an SPKI SHA-256: comb table of a kept key, or None
+    max_intermediates    most intermediates that are not self-issued, or None (RFC 5280 section
+                         6.1.4 (l)); what protects the device is limits.PATH_INTERMEDIATES
     """
 
-    max_intermediates = PATH_INTERMEDIATES
+    max_intermediates: "int | None" = None
 
     def __init__(self, at, known, purpose, host, state, local):
         self.at = at
@@ -317,8 +320,13 @@ class _Search:
         for below in self.path:
             if below.spki_sha256 == key and _is_same(below.subject, issuer.subject):
                 return _NO_ISSUER, "path.no_issuer"
-        if len(self.path) > question.max_intermediates:
+        if len(self.path) > PATH_INTERMEDIATES:
             return _BUDGET, "path.too_deep"
+        most = question.max_intermediates
+        if most is not None and not issuer.self_issued:
+            # RFC 5280 section 6.1.4 (l): the self-issued ones do not count.
+            if sum(1 for below in self.path[1:] if not below.self_issued) >= most:
+                return _BUDGET, "path.too_long"
         if not issuer.is_ca:
             return _NO_AUTHORITY, "path.not_ca"
         if issuer.key_usage is not None and not issuer.key_usage & KU_KEY_CERT_SIGN:
