@@ -250,7 +250,8 @@ MUTANTS = (
     Mutant("the budget of depth is infinite", "verdict/path.py",
            "if len(self.path) > PATH_INTERMEDIATES:", "if False:", "path path_rules"),
     Mutant("what a caller allows counts the self-issued too", "verdict/path.py",
-           "if most is not None and not issuer.self_issued:", "if most is not None:", "path"),
+           "if most is not None and not issuer.self_issued and", "if most is not None and",
+           "path"),
     Mutant("anybody makes a VerifiedPath", "verdict/path.py",
            "if proof is not _PROOF:", "if False:", "path"),
     # Names.

@@ -215,15 +215,21 @@ def test_a_limit_that_somebody_asks_for_does_not_count_the_self_issued():
         authority("CA 2", "Root", 13, 9),
     ]
     usual = path.Question.max_intermediates
+    # The root has a new key, certified by its old one.
+    new_root = [
+        end_entity("CA 1", 11),
+        authority("CA 1", "Root", 11, 14),
+        authority("Root", "Root", 14, 9),
+    ]
     try:
-        for most, expected in (
-            (None, "ok"),
-            (2, "ok"),
-            (1, "path.too_long"),
-            (0, "path.too_long"),
+        for most, below_ca, below_root in (
+            (None, "ok", "ok"),
+            (2, "ok", "ok"),
+            (1, "path.too_long", "ok"),
+            (0, "path.too_long", "path.too_long"),
         ):
             path.Question.max_intermediates = most
-            equal(code(chain), expected, most)
+            equal((code(chain), code(new_root)), (below_ca, below_root), most)
     finally:
         path.Question.max_intermediates = usual
 

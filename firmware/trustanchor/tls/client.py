@@ -135,7 +135,7 @@ class Context:
         def completed(connection):
             verdict = connection.verdict
             if server_side:
-                verdict.events = ()  # a client proves a key of its own: that moves no server's pins
+                verdict.events = ()  # a client's key moves no server's pins
             asked = self._asked(server_hostname, port)
             if verdict.contradicted is not None:
                 store.disprove(verdict, verdict.contradicted, asked)

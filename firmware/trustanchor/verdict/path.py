@@ -314,6 +314,10 @@ class _Search:
 
     # Rules
 
+    def _counted(self) -> int:
+        """How many intermediates of the path so far are not self-issued."""
+        return sum(1 for below in self.path[1:] if not below.self_issued)
+
     def _issuer_refusal(self, issuer, key):
         """Return None or (rank, code): may this certificate stand above the path so far?"""
         question = self.question
@@ -323,10 +327,9 @@ class _Search:
         if len(self.path) > PATH_INTERMEDIATES:
             return _BUDGET, "path.too_deep"
         most = question.max_intermediates
-        if most is not None and not issuer.self_issued:
-            # RFC 5280 section 6.1.4 (l): the self-issued ones do not count.
-            if sum(1 for below in self.path[1:] if not below.self_issued) >= most:
-                return _BUDGET, "path.too_long"
+        # RFC 5280 section 6.1.4 (l): the self-issued ones do not count.
+        if most is not None and not issuer.self_issued and self._counted() >= most:
+            return _BUDGET, "path.too_long"
         if not issuer.is_ca:
             return _NO_AUTHORITY, "path.not_ca"
         if issuer.key_usage is not None and not issuer.key_usage & KU_KEY_CERT_SIGN:
