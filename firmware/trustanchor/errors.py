@@ -62,13 +62,33 @@ class Refused(OSError):
     code      stable dotted code
     detail    narrows the code, or None
     verdict   the Verdict behind it, or None when the refusal came before one
+    errno     that of the network for net.*, if it is known; else EACCES
+    may_pass  True when the same attempt may succeed later with nothing changed here
     """
 
     def __init__(self, code: str, detail: "int | str | None" = None, verdict=None):
-        super().__init__(_EACCES, code)
+        is_number = code.startswith("net.") and isinstance(detail, int) and detail > 0
+        super().__init__(detail if is_number else _EACCES, code)
         self.code = code
         self.detail = detail
         self.verdict = verdict
 
+    @property
+    def may_pass(self) -> bool:
+        return self.code.startswith("net.") or self.code in _PASSING
+
+    def __str__(self):
+        """The code and what helps to see why; `trustanchor explain CODE` has the sentence."""
+        text = self.code
+        if self.detail is not None:
+            text += ": %s" % (self.detail,)
+        served = getattr(self.verdict, "served", None)
+        if served:
+            text += ", served " + served.hex()
+        return text
+
+
+# Of the peer or of the moment.
+_PASSING = ("tls.closed", "tls.timeout", "tls.no_memory", "time.unknown", "store.busy")
 
 _STAYS = True  # compat.forget

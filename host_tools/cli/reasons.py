@@ -40,6 +40,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "The anchor's trust_from has not come.",
         "Check the device's clock; if it is right, the server has switched too early.",
     ),
+    "anchor.pem": (
+        "What was given as an anchor holds no certificate that can be read, or one that cannot.",
+        "Give DER bytes, PEM text, or a file with either; the detail is the number of the block.",
+    ),
     "anchor.purpose": (
         "The anchor that signed this chain is not trusted for this purpose.",
         "Check the anchor's purposes in the trust state.",
@@ -599,6 +603,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "store.no_stage": (
         "There is no staged bundle to install.",
         "Copy the bundle onto the board again.",
+    ),
+    "store.not_loaded": (
+        "The store has not been loaded.",
+        "Call store.load() once at the start, before the first connection.",
     ),
     "store.provisioned": (
         "The board has trust already; a first state installs only where there is none.",

@@ -73,6 +73,20 @@ def test_every_callback_hears_of_a_change_even_when_one_raises():
     true(board.boots().local.is_retired("pins", key("one")))
 
 
+def test_a_name_is_no_bundle_and_a_store_that_was_not_loaded_says_so():
+    board = provisioned()
+    store = board.store()
+    equal(store.refusal, "store.not_loaded")
+    store.load()
+    try:
+        store.install("fleet-2.bundle")
+    except TypeError as error:
+        true("open(" in str(error))
+    else:
+        raise AssertionError("a name was taken for a bundle")
+    equal(store.state.sequence, 1)
+
+
 def test_a_refused_bundle_leaves_a_lost_device_lost():
     board = provisioned()
     for name in slots(board):

@@ -33,9 +33,12 @@ def literal(pins=(), anchors=(), hosts=None, check_name=False, issued_at=0) -> T
 
     pins are 32-byte digests or their text (hex, or base64 with or without "sha256/"); the first
     is the primary and the others are backups. Without anchors the leaf's key is pinned (mode
-    key); with anchors a pin may match any key on a valid path; anchors alone is mode anchors.
+    key). anchors are what given.anchors_of() takes; with them a pin may match any key on a valid
+    path; anchors alone is mode anchors.
     """
     pin_sets: "tuple[PinSet, ...]" = ()
+    if isinstance(pins, (str, bytes)):
+        raise TypeError("pins is a list: pins=[primary, backup]")
     if pins:
         listed = [Pin(_digest(pin), is_backup=i > 0) for i, pin in enumerate(pins)]
         pin_sets = (PinSet("pins", listed),)
@@ -49,16 +52,19 @@ def literal(pins=(), anchors=(), hosts=None, check_name=False, issued_at=0) -> T
     )
     if anchors:
         from .anchors import AnchorList
+        from .given import anchors_of
 
-        anchors = AnchorList(anchors)
+        anchors = AnchorList(anchors_of(anchors))
     state = TrustState((service,), pin_sets, anchors, issued_at=issued_at)
     check(state)
     return state
 
 
 def _digest(pin) -> bytes:
-    if not isinstance(pin, str):
+    if isinstance(pin, (bytes, bytearray, memoryview)):
         return bytes(pin)
+    if not isinstance(pin, str):
+        raise TypeError("a pin is 32 bytes, hex or base64: the SPKI SHA-256 of a key")
     from binascii import a2b_base64, unhexlify
 
     try:

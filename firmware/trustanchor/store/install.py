@@ -83,6 +83,8 @@ def _installing(store, source):
     _let_go(store)
     try:
         make_folder(store.root)
+        if isinstance(source, str) and source != stage:
+            raise TypeError("a bundle is bytes or an open file: open(name, 'rb')")
         if not isinstance(source, str):  # else a tool on the cable has put it there
             from .stage import stage as write
 

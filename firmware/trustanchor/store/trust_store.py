@@ -68,7 +68,7 @@ class Store:
         self.device_id = device_id
         self.state: "TrustState" = None  # type: ignore[assignment]
         self.local: "LocalState" = None  # type: ignore[assignment]
-        self.refusal = "store.unprovisioned"
+        self.refusal = "store.not_loaded"
         self.record: "Record" = None  # type: ignore[assignment]
         self.problem: "tuple | None" = None
         self.on_change: "list" = []

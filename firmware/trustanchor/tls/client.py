@@ -37,7 +37,9 @@ else:
 class Context:
     """Decides which servers may be spoken to, and wraps sockets accordingly.
 
-    pins, anchors   a literal state: at least two different pins, or anchors, or both
+    pins, anchors   a literal state: at least two different pins, or anchors, or both. A pin alone
+                    decides and is remembered by this object only; an anchor is DER bytes, PEM
+                    text or the name of a file
     store           otherwise: a Store, loaded; pins or anchors beside it are a TypeError
     service         name of the service of that state, whose hosts and port then bind; None looks
                     it up by host and port
@@ -56,6 +58,8 @@ class Context:
         check_name=False,
         clock=None,
     ):
+        if not isinstance(timeout_s, (int, float)):
+            raise TypeError("timeout_s is a number of seconds")
         if pins or anchors:
             if store is not None or service is not None:
                 # Neither retired pins, denied keys nor updates would count.

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""`trustanchor explain` and `trustanchor run`."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from host_tools.cli import main as cli
+from host_tools.cli.reasons import REASONS
+from host_tools.demo.servers import TlsServer
+from tests.certs import pki
+
+TRANSCRIPTS = Path(cli.__file__).parents[1] / "TRANSCRIPTS.md"
+
+
+@pytest.mark.parametrize(
+    "code", ["pin.none_matched", "pin.none_matched: web", " pin.none_matched"]
+)
+def test_a_code_is_explained_as_people_paste_it(code: str, capsys) -> None:
+    assert cli.main(["explain", code]) == 0
+    means, remedy = REASONS["pin.none_matched"]
+    assert capsys.readouterr().out.splitlines() == [
+        "pin.none_matched",
+        f"  {means}",
+        f"  {remedy}",
+    ]
+
+
+def test_an_area_lists_its_codes(capsys) -> None:
+    assert cli.main(["explain", "store", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert sorted(found) == sorted(code for code in REASONS if code.startswith("store."))
+
+
+def test_what_is_no_code_is_refused_with_the_nearest(capsys) -> None:
+    assert cli.main(["explain", "pin.none_match"]) == 1
+    assert "did you mean pin.none_matched?" in capsys.readouterr().err
+
+
+def test_the_transcript_says_what_the_command_says(capsys) -> None:
+    text = TRANSCRIPTS.read_text().partition("## trustanchor explain")[2].partition("\n## ")[0]
+    shown = re.search(r"\$ trustanchor explain (\S+)\n((?:    [^$].*\n)+)", text)
+    assert shown is not None
+    cli.main(["explain", shown[1]])
+    assert [line[4:] for line in shown[2].splitlines()] == capsys.readouterr().out.splitlines()
+
+
+@pytest.fixture
+def server():
+    root = pki.authority("Root")
+    leaf = pki.end_entity("127.0.0.1", issuer=root)
+    with TlsServer([leaf.der, root.der], leaf.key, "1.2") as listening:
+        yield listening
+
+
+def test_the_program_of_init_runs_without_a_board(server, tmp_path: Path, capfd) -> None:
+    place = f"127.0.0.1:{server.port}"
+    assert cli.main(["init", place, "--out", str(tmp_path)]) == 0
+    capfd.readouterr()
+    assert cli.main(["run", str(tmp_path / "main.py")]) == 0
+    assert capfd.readouterr().out == f"trusted: 127.0.0.1 {server.port}\n"
+
+
+def test_its_exit_code_is_the_programs_and_its_heap_a_boards(tmp_path: Path, capfd) -> None:
+    program = tmp_path / "main.py"
+    program.write_text("import sys, gc\nprint(gc.mem_free() < 100000, sys.argv[1])\nsys.exit(7)\n")
+    assert cli.main(["run", str(program), "word"]) == 7
+    assert capfd.readouterr().out == "True word\n"
+
+
+def test_a_program_that_is_not_there_is_refused(tmp_path: Path, capfd) -> None:
+    assert cli.main(["run", str(tmp_path / "main.py")]) == 1
+    assert "name the program to run" in capfd.readouterr().err
