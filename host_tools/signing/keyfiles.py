@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Private keys in files: always encrypted, never overwritten, readable by their owner alone.
+"""Private keys in files: encrypted, never overwritten, readable by their owner alone. A server's
+own primary key is the exception: the server has to read it without anybody at its keyboard.
 
 A passphrase comes from `--passphrase-file`, from TRUSTANCHOR_PASSPHRASE, or from the keyboard; it
 is never an argument, because arguments show in `ps` and stay in shell histories.
@@ -83,6 +84,15 @@ def encrypted_pem(key: PrivateKeyTypes, passphrase: bytes) -> bytes:
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.BestAvailableEncryption(passphrase),
+    )
+
+
+def plain_pem(key: PrivateKeyTypes) -> bytes:
+    """Not encrypted: for the key a server starts with, and for no other."""
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
     )
 
 
