@@ -661,8 +661,9 @@ REASONS: dict[str, tuple[str, str]] = {
         "Let it send the leaf and its intermediates alone.",
     ),
     "tls.chain_unreadable": (
-        "TLS could not read a certificate of the server.",
-        "Look at the chain with `trustanchor pin HOST:PORT`.",
+        "TLS itself could not read a certificate of the server, whatever a verdict says of it.",
+        "Look at the chain with `trustanchor pin HOST:PORT`: unknown critical extensions and "
+        "Ed25519 or Ed448 keys are the usual cause.",
     ),
     "tls.closed": (
         "The server closed the connection in the middle of the handshake.",
@@ -691,6 +692,11 @@ REASONS: dict[str, tuple[str, str]] = {
     "tls.proof": (
         "The server could not prove that it holds the key of its certificate.",
         "Somebody shows another's certificate; or the server's key and certificate do not match.",
+    ),
+    "tls.proof_unsupported": (
+        "The server proves its key in a way that this firmware offers and cannot read: RSA-PSS in "
+        "TLS 1.2.",
+        "Let the server use an ECDSA key, TLS 1.3, or RSA with PKCS #1 signatures only.",
     ),
     "tls.timeout": (
         "The handshake did not end in time.",

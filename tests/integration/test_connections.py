@@ -112,6 +112,12 @@ class Farm:
         self.client_root = pki.authority("Clients")
         self.client = pki.end_entity("client 1", issuer=self.client_root, san=False, eku=[])
         self.pins = [self.leaf.pin.hex(), self.backup.pin.hex()]
+        self.rsa = pki.end_entity("device.example", kind="rsa2048")
+        # RFC 6962 section 3.1: what is not meant to be read as a certificate.
+        poison = pki.x509.UnrecognizedExtension(
+            pki.x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.3"), b"\x05\x00"
+        )
+        self.poisoned = pki.end_entity("device.example", extra=[(poison, True)])
         for version in VERSIONS:
             self._add_tls(version)
         self.add("plain text", PlainTextServer())
@@ -148,6 +154,8 @@ class Farm:
         inter = self.inter
         primary = tls("primary", [self.leaf, inter])
         tls("renewed", [self.renewed, inter])
+        tls("RSA", [self.rsa])
+        tls("poisoned", [self.poisoned])
         tls("backup", [self.backup])
         tls("stranger", [self.stranger, inter])
         tls("forged", [self.forged, inter, self.root])
@@ -209,6 +217,13 @@ def rows() -> Iterator[Row]:
         yield Row("a forged leaf before genuine issuers", f"forged {v}", "pin.none_matched")
         yield Row("the pinned certificate without its key", f"keyless {v}", "tls.proof")
         yield Row("the same server with its key", f"tlslite {v}", pin=0)
+        rsa: dict[str, Any] = {"pins_of": ["rsa", "backup"]}
+        # The server prefers RSA-PSS, which mbedTLS offers for TLS 1.3 and does not take in 1.2.
+        code = "tls.proof_unsupported" if v == "1.2" else "ok"
+        yield Row("an RSA key that proves itself by PSS", f"RSA {v}", code, rsa, only=mp)
+        poisoned: dict[str, Any] = {"pins_of": ["poisoned", "backup"]}
+        unreadable = "a pinned certificate that TLS cannot read"
+        yield Row(unreadable, f"poisoned {v}", "tls.chain_unreadable", poisoned, only=mp)
         rooted: dict[str, Any] = {"pins_of": ["inter", "backup"], "anchors": True}
         yield Row("a pinned intermediate on a valid path", f"primary {v}", options=rooted, pin=0)
         yield Row(
@@ -378,8 +393,9 @@ def outcomes(
             if not row.runs_on(interpreter):
                 continue
             case = {"name": row_id(row), "pins": farm.pins, **row.options}
-            if "anchors" in case:
+            if "pins_of" in case:
                 case["pins"] = [getattr(farm, name).pin.hex() for name in case["pins_of"]]
+            if "anchors" in case:
                 subject = farm.root.certificate.subject.public_bytes()
                 case["anchors"] = [[subject.hex(), farm.root.spki.hex()]]
             case["port"] = 1 if row.server == "nobody" else farm.servers[row.server].port

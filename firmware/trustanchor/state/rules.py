@@ -52,9 +52,14 @@ def literal(pins=(), anchors=(), hosts=None, check_name=False, issued_at=0) -> T
     )
     if anchors:
         from .anchors import AnchorList
-        from .given import anchors_of
 
-        anchors = AnchorList(anchors_of(anchors))
+        if not isinstance(anchors, (list, tuple)) or not all(
+            hasattr(anchor, "spki") for anchor in anchors
+        ):
+            from .given import anchors_of
+
+            anchors = anchors_of(anchors)
+        anchors = AnchorList(anchors)
     state = TrustState((service,), pin_sets, anchors, issued_at=issued_at)
     check(state)
     return state

@@ -38,6 +38,10 @@ _EINVAL = const(22)
 _CONN_EOF = const(-0x7280)
 _FATAL_ALERT = const(-0x7780)
 _HANDSHAKE_FAILURE = const(-0x6E00)
+_ILLEGAL_PARAMETER = const(-0x6600)
+_X509 = const(0x2080)  # the first and the last of include/mbedtls/x509.h
+_X509_LAST = const(0x2980)
+_X509_NO_MEMORY = const(0x2880)
 _NOT_SIGNED = (-0x4E00, -0x4380, -0x4100)  # ECP: not valid; RSA: not valid; RSA: bad padding
 _PEER_GONE = (_CONN_EOF, 32, 104)  # EPIPE, ECONNRESET: the same end, noticed by a write
 
@@ -358,6 +362,14 @@ class Connection(io.IOBase):
             return Refused("tls.proof", number, self.verdict)
         if 0 < number < 256:
             return Refused("net.lost", number)
+        high = -number & 0xFF80  # the low seven bits are the ASN.1 reader's
+        if _X509 <= high <= _X509_LAST:
+            code = "tls.no_memory" if high == _X509_NO_MEMORY else "tls.chain_unreadable"
+            return Refused(code, number, self.verdict)
+        if number == _ILLEGAL_PARAMETER and self.verdict is not None:
+            # TLS 1.2: the one thing a server says after its chain is the signature of its key
+            # exchange, and mbedTLS offers RSA-PSS for TLS 1.3 and does not take it in 1.2.
+            return Refused("tls.proof_unsupported", number, self.verdict)
         return Refused("tls.failed", number, self.verdict)
 
 

@@ -314,21 +314,19 @@ class _Search:
 
     # Rules
 
-    def _counted(self) -> int:
-        """How many intermediates of the path so far are not self-issued."""
-        return sum(1 for below in self.path[1:] if not below.self_issued)
-
     def _issuer_refusal(self, issuer, key):
         """Return None or (rank, code): may this certificate stand above the path so far?"""
         question = self.question
+        most = question.max_intermediates
+        counted = 0  # with the end entity: RFC 5280 section 6.1.4 (l) leaves out the self-issued
         for below in self.path:
             if below.spki_sha256 == key and _is_same(below.subject, issuer.subject):
                 return _NO_ISSUER, "path.no_issuer"
+            if most is not None and not below.self_issued:
+                counted += 1
         if len(self.path) > PATH_INTERMEDIATES:
             return _BUDGET, "path.too_deep"
-        most = question.max_intermediates
-        # RFC 5280 section 6.1.4 (l): the self-issued ones do not count.
-        if most is not None and not issuer.self_issued and self._counted() >= most:
+        if most is not None and counted > most and not issuer.self_issued:
             return _BUDGET, "path.too_long"
         if not issuer.is_ca:
             return _NO_AUTHORITY, "path.not_ca"

@@ -90,8 +90,15 @@ def judging(chain, asked, at, state, local):
     """
     verdict = Verdict(state.payload_digest, local.retired_generation)
     case = _Case(verdict, chain, asked, at, state, local)
+    # The first verdict loads up to 35 KB of code, and code that lands between garbage keeps it
+    # apart for ever: then the collector runs often. Later verdicts need not pay for that.
+    global _has_loaded
+    steps = case.decide()
+    if not _has_loaded:
+        steps = collecting(steps)
+        _has_loaded = True
     try:
-        yield from case.decide()
+        yield from steps
         verdict.accepted = True
         verdict.code = "ok"
     except TrustError as refusal:
@@ -102,7 +109,7 @@ def judging(chain, asked, at, state, local):
         verdict.peer_name = None  # what a refused peer says of itself is nobody's name
         verdict.events = ()
     except MemoryError:
-        case = None  # type: ignore[assignment]  # with all that the search holds
+        case = steps = None  # type: ignore[assignment]  # with all that the search holds
         verdict.code = "tls.no_memory"
         verdict.events = ()
         recover()
@@ -141,17 +148,7 @@ class _Case:
         age = service.max_state_age_s
         if age is not None and self.at - self.state.issued_at > age:
             raise PathError("time.state_too_old")
-        # The first verdict loads up to 35 KB of code, and code that lands between garbage keeps
-        # it apart for ever: then the collector runs often. Later verdicts need not pay for that.
-        global _has_loaded
-        if _has_loaded:
-            yield from self._decide()
-        else:
-            yield from collecting(self._decide())
-        _has_loaded = True
-
-    def _decide(self):
-        if self.service.mode == MODE_KEY:
+        if service.mode == MODE_KEY:
             from .mode_key import decide
         else:
             from .mode_path import decide
