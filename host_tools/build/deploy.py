@@ -360,8 +360,9 @@ def package_modules() -> list[str]:
 _FOR_APPLICATIONS = frozenset(
     {
         "__init__", "clock", "errors", "state/anchors", "state/derive", "state/local",
-        "state/model", "state/rules", "store/trust_store", "tls/client", "tls/dial",
-        "tls/handshake", "tls/literal", "tls/shortcuts", "tls/streams", "verdict/policy",
+        "state/literals", "state/model", "state/rules", "store/trust_store", "tls/client",
+        "tls/dial", "tls/handshake", "tls/literal", "tls/shortcuts", "tls/streams",
+        "verdict/policy",
     }
 )  # fmt: skip
 

@@ -23,9 +23,9 @@ from host_tools.signing import keyfiles, live
 from trustanchor.compat import sha256
 from trustanchor.kinds import CLOCK_KNOWN
 from trustanchor.state import derive
+from trustanchor.state.literals import literal
 from trustanchor.state.local import LocalState
 from trustanchor.state.model import Asked
-from trustanchor.state.rules import literal
 from trustanchor.verdict.policy import judge
 from trustanchor.x509 import names
 

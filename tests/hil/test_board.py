@@ -77,7 +77,7 @@ def test_a_chain_that_is_none_is_refused_with_a_code(installed: str) -> None:
         installed,
         """
         from trustanchor import judge
-        from trustanchor.state.rules import literal
+        from trustanchor.state.literals import literal
         from trustanchor.state.local import LocalState
         from trustanchor.state.model import Asked
         state = literal([b"1" * 32, b"2" * 32])

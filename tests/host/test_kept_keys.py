@@ -11,8 +11,8 @@ from tests.certs.make_fixtures import FIXTURES
 from trustanchor.crypto import _signatures_ecdsa, signatures
 from trustanchor.kinds import CLOCK_KNOWN
 from trustanchor.state.derive import anchor_of
+from trustanchor.state.literals import literal
 from trustanchor.state.model import Asked
-from trustanchor.state.rules import literal
 from trustanchor.verdict.policy import Verdict, judge
 
 

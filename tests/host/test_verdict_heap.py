@@ -36,7 +36,7 @@ def test_a_cold_verdict_passes_in_a_small_heap(benches: list[run.Bench], chain: 
 
 def test_a_heap_that_is_too_small_is_no_pass(benches: list[run.Bench]) -> None:
     for bench in benches:
-        with pytest.raises(run.Failed, match="MemoryError|tls.no_memory"):
+        with pytest.raises(run.Failed, match=r"MemoryError|tls\.no_memory"):
             bench.passes("judge:letsencrypt", 20)
 
 

@@ -4,7 +4,7 @@
 from test_dial import NO_HOSTS
 
 from check import equal, refuses
-from trustanchor.state.rules import literal
+from trustanchor.state.literals import literal
 from trustanchor.tls import client
 from trustanchor.tls.literal import LiteralStore
 from trustanchor.verdict import policy

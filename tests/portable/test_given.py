@@ -10,7 +10,7 @@ from check import equal, false, fixture, refuses, true
 from trustanchor.errors import Refused
 from trustanchor.state.derive import anchor_of
 from trustanchor.state.given import anchors_of
-from trustanchor.state.rules import literal
+from trustanchor.state.literals import literal
 from trustanchor.tls import client
 
 ROOT = fixture("path/root_r.der")

@@ -5,9 +5,9 @@ import sys
 import time
 
 from check import IS_MICROPYTHON, equal, fixture
+from trustanchor.state.literals import literal
 from trustanchor.state.local import LocalState
 from trustanchor.state.model import Asked
-from trustanchor.state.rules import literal
 from trustanchor.verdict.policy import judge
 from trustanchor.x509.certificate import Certificate
 

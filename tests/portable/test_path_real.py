@@ -4,9 +4,9 @@
 import time
 
 from check import equal, false, fixture, true
+from trustanchor.state.literals import literal
 from trustanchor.state.local import LocalState
 from trustanchor.state.model import Asked
-from trustanchor.state.rules import literal
 from trustanchor.verdict.policy import judge, judging
 from trustanchor.x509.certificate import Certificate
 

@@ -3,9 +3,9 @@
 
 from check import equal, false, fixture, true
 from trustanchor.kinds import CLIENT_AUTH, EVENT_PIN_SEEN, MODE_KEY
+from trustanchor.state.literals import literal
 from trustanchor.state.local import LocalState
 from trustanchor.state.model import Asked, Pin, PinSet, Service, TrustState
-from trustanchor.state.rules import literal
 from trustanchor.verdict.policy import judge, judging
 from trustanchor.x509.certificate import Certificate
 

@@ -14,8 +14,9 @@ from trustanchor.kinds import (
 )
 from trustanchor.limits import DISTRUST_WINDOW_S, RETIRED_PINS
 from trustanchor.state.anchors import Anchor, AnchorList
+from trustanchor.state.literals import literal
 from trustanchor.state.model import Pin, PinSet, Service, TrustState
-from trustanchor.state.rules import check, literal, may_retire
+from trustanchor.state.rules import check, may_retire
 
 A, B, C = b"a" * 32, b"b" * 32, b"c" * 32
 NAME = bytes.fromhex("300d310b300906035504030c02526f")

@@ -8,7 +8,7 @@ from store_board import both, provisioned
 
 from check import equal, refuses, true
 from trustanchor.errors import StoreError
-from trustanchor.store import stage
+from trustanchor.store.extent import Extent
 
 # A byte string, an array with a map, a tag, all lengths of numbers.
 ITEMS = (
@@ -50,7 +50,7 @@ class Failing:
 
 
 def extent(data, step):
-    found = stage._Extent()
+    found = Extent()
     for at in range(0, len(data), step):
         if at and found.is_whole:
             return at
@@ -66,7 +66,7 @@ def test_the_end_of_every_item_is_found_and_no_sooner():
             equal(extent(item[:end], 1), None, item)
     # Read by what is wanted, nothing beyond an item is ever asked for.
     for item in ITEMS:
-        found = stage._Extent()
+        found = Extent()
         source = BytesIO(item + b"\x41z")
         while not found.is_whole:
             found.follow(source.read(found.wanted))
@@ -102,20 +102,22 @@ def test_a_connection_that_stays_open_is_not_read_beyond_the_bundle():
             self._left -= size
             return self._data.read(size)
 
-    from trustanchor.store import stage
+    board = provisioned()
+    store = board.boots()
+    from trustanchor.store import extent, stage  # the ones that are loaded now
 
-    kept = stage._has_more
-    stage._has_more = lambda source: False  # as select.poll says of a quiet connection
+    kept = extent.Extent.goes_on
+    # As select.poll says of a quiet connection.
+    extent.Extent.goes_on = lambda self, source: not self.is_whole  # type: ignore[method-assign]
     try:
-        board = provisioned()
         for item in ITEMS:
             path = board.root + "/stage"
-            for _ in stage.stage(board.boots(), Open(item), path, None):
+            for _ in stage.stage(store, Open(item), path, None):
                 pass
             with open(path, "rb") as file:
                 equal(file.read(), item)
     finally:
-        stage._has_more = kept
+        extent.Extent.goes_on = kept  # type: ignore[method-assign]
 
 
 def test_a_source_that_fails_is_no_fault_of_the_flash():

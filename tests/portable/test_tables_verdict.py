@@ -11,9 +11,9 @@ from check import equal, false, fixture, true
 from trustanchor.crypto import signatures
 from trustanchor.limits import CACHE_WRITE_S
 from trustanchor.state.derive import anchor_of
+from trustanchor.state.literals import literal
 from trustanchor.state.local import LocalState
 from trustanchor.state.model import Asked
-from trustanchor.state.rules import literal
 from trustanchor.store.tables import Tables
 from trustanchor.verdict.policy import judge
 from trustanchor.x509.certificate import Certificate

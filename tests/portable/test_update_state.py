@@ -61,6 +61,10 @@ def test_the_rules_of_the_state_itself_hold():
     refused("service.pin_set", REVERT, 1, PIN_SETS, [{0: "net", 1: [pin(1), pin(2)]}])
 
 
+def test_a_server_has_hosts():
+    refused("service.no_hosts", REVERT, 1, SERVICES, [{0: "web", 4: 2, 5: "web"}])
+
+
 def test_the_retired_pins_fit_the_record():
     full = tuple(retired_entry(bytes((i,)) * 32) for i in range(100, 163))
     equal(len(offer(record=RECORD.but(retired=full)).retired), 63)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The rules a trust state keeps, and how one is made without a bundle.
+"""The rules a trust state keeps.
 
     check(state)                             # refuses with state.* service.* pin.* anchor.*
-    state = literal([primary, backup])       # the first ten minutes: no bundle, no store
 
 Run where a state is made, never in a verdict: on a device when a bundle is read, on the host
 before one is signed.
@@ -25,59 +24,7 @@ from ..kinds import (
     SERVER_AUTH,
 )
 from ..limits import DISTRUST_WINDOW_S, RETIRED_PINS
-from .model import Pin, PinSet, Service, TrustState
-
-
-def literal(pins=(), anchors=(), hosts=None, check_name=False, issued_at=0) -> TrustState:
-    """Return the state behind `Context(pins=[primary, backup])`, checked; no bundle, no store.
-
-    pins are 32-byte digests or their text (hex, or base64 with or without "sha256/"); the first
-    is the primary and the others are backups. Without anchors the leaf's key is pinned (mode
-    key). anchors are what given.anchors_of() takes; with them a pin may match any key on a valid
-    path; anchors alone is mode anchors.
-    """
-    pin_sets: "tuple[PinSet, ...]" = ()
-    if isinstance(pins, (str, bytes)):
-        raise TypeError("pins is a list: pins=[primary, backup]")
-    if pins:
-        listed = [Pin(_digest(pin), is_backup=i > 0) for i, pin in enumerate(pins)]
-        pin_sets = (PinSet("pins", listed),)
-    mode = MODE_ANCHORS if not pins else MODE_PATH if anchors else MODE_KEY
-    service = Service(
-        "default",
-        hosts,
-        mode=mode,
-        pin_set="pins" if pins else None,
-        check_name=check_name,
-    )
-    if anchors:
-        from .anchors import AnchorList
-
-        if not isinstance(anchors, (list, tuple)) or not all(
-            hasattr(anchor, "spki") for anchor in anchors
-        ):
-            from .given import anchors_of
-
-            anchors = anchors_of(anchors)
-        anchors = AnchorList(anchors)
-    state = TrustState((service,), pin_sets, anchors, issued_at=issued_at)
-    check(state)
-    return state
-
-
-def _digest(pin) -> bytes:
-    if isinstance(pin, (bytes, bytearray, memoryview)):
-        return bytes(pin)
-    if not isinstance(pin, str):
-        raise TypeError("a pin is 32 bytes, hex or base64: the SPKI SHA-256 of a key")
-    from binascii import a2b_base64, unhexlify
-
-    try:
-        if len(pin) == 64:
-            return unhexlify(pin)
-        return a2b_base64(pin[7:] if pin.startswith("sha256/") else pin)
-    except ValueError:
-        raise PinError("pin.digest", pin)
+from .model import NO_DIGEST, PinSet, Service, TrustState
 
 
 def check(state: TrustState) -> None:
@@ -198,6 +145,9 @@ def _check_service(service: Service, state: TrustState, purposes: int) -> None:
         raise PinError("service.no_anchor", name)
     if service.hosts is not None:
         _check_patterns(service.hosts, name)
+    elif service.purpose == SERVER_AUTH and state.payload_digest != NO_DIGEST:
+        # Only a literal state has one: here it would answer for whatever has no service.
+        raise PinError("service.no_hosts", name)
     if service.purpose == CLIENT_AUTH:
         if not service.peer_name:
             raise PinError("service.peer_name", name)

@@ -90,7 +90,7 @@ def _installing(store, source):
 
             yield from write(store, source, stage, tidy_slots)
             del write  # a function keeps its module
-            forget("stage")
+            forget("stage", "extent")
         is_done = False
         while not is_done:
             record = store.record

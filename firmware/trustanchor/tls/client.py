@@ -65,12 +65,12 @@ class Context:
                 # Neither retired pins, denied keys nor updates would count.
                 raise TypeError("Pins and anchors are a state of their own: no store, no service.")
             # A device with a store never needs these.
-            from ..state.rules import literal
+            from ..state.literals import literal
             from .literal import LiteralStore
 
             store = LiteralStore(literal(pins, anchors, check_name=check_name))
             del literal
-            forget("rules")
+            forget("rules", "literals", "given", "derive")
         elif store is None:
             raise TypeError("pins, anchors or a store")
         else:
