@@ -223,6 +223,16 @@ def _der(content: bytes, name: str, arguments: argparse.Namespace) -> Found:
     return _certificate(content, name)
 
 
+def found_in_certificate(der: bytes, name: str, index: int) -> Found:
+    """The key of the certificate that a server sent at index; it may be one that no device
+    reads."""
+    try:
+        return _certificate(der, name, is_leaf=index == 0)
+    except TrustError as error:
+        role = f"certificate (refused by the device: {error.code})"
+        return Found(name, role, printable(_subject(der)), "not read", b"")
+
+
 def _certificate(der: bytes, name: str, is_leaf: bool = False) -> Found:
     spki = bytes(derive.spki_of(der))
     role = "leaf"

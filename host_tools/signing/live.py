@@ -65,8 +65,16 @@ def _bad_address(text: str) -> HostError:
     )
 
 
-def fetch_chain(endpoint: Endpoint, timeout_s: float = TIMEOUT_S) -> list[bytes]:
+def fetch_chain(
+    endpoint: Endpoint,
+    timeout_s: float = TIMEOUT_S,
+    address: str | None = None,
+    version: ssl.TLSVersion | None = None,
+) -> list[bytes]:
     """Return the DER certificates the server sends, in its order, end entity first.
+
+    address: the one address to ask, instead of the first of the name that answers. version: the
+    one TLS version to offer.
 
     The handshake is completed, so the server has proved that it holds the first one's key. Nothing
     else is checked: who asks wants to see, not to trust.
@@ -76,7 +84,9 @@ def fetch_chain(endpoint: Endpoint, timeout_s: float = TIMEOUT_S) -> list[bytes]
     context.verify_mode = ssl.CERT_NONE
     # A key that is too small for OpenSSL's default level must still be shown.
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
-    with _dial(endpoint, timeout_s) as plain:
+    if version is not None:
+        context.minimum_version = context.maximum_version = version
+    with _dial(endpoint, timeout_s, address) as plain:
         try:
             wrapped = context.wrap_socket(plain, server_hostname=endpoint.host)
         except TimeoutError:
@@ -101,9 +111,9 @@ def fetch_chain(endpoint: Endpoint, timeout_s: float = TIMEOUT_S) -> list[bytes]
             return [ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in sent]
 
 
-def _dial(endpoint: Endpoint, timeout_s: float) -> socket.socket:
+def _dial(endpoint: Endpoint, timeout_s: float, address: str | None) -> socket.socket:
     try:
-        return socket.create_connection((endpoint.host, endpoint.port), timeout_s)
+        return socket.create_connection((address or endpoint.host, endpoint.port), timeout_s)
     # UnicodeError: the resolver's IDNA step refuses empty and over-long labels with it.
     except (socket.gaierror, UnicodeError):
         raise HostError(f"{printable(str(endpoint))}: no such host.", "net.dns") from None
