@@ -68,6 +68,7 @@ def _bad_address(text: str) -> HostError:
 def fetch_chain(
     endpoint: Endpoint,
     timeout_s: float = TIMEOUT_S,
+    *,
     address: str | None = None,
     version: ssl.TLSVersion | None = None,
 ) -> list[bytes]:
