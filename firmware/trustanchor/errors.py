@@ -75,20 +75,14 @@ class Refused(OSError):
 
     @property
     def may_pass(self) -> bool:
-        return self.code.startswith("net.") or self.code in _PASSING
+        from .words import may_pass
+
+        return may_pass(self)
 
     def __str__(self):
-        """The code and what helps to see why; `trustanchor explain CODE` has the sentence."""
-        text = self.code
-        if self.detail is not None:
-            text += ": %s" % (self.detail,)
-        served = getattr(self.verdict, "served", None)
-        if served:
-            text += ", served " + served.hex()
-        return text
+        from .words import told
 
+        return told(self)
 
-# Of the peer or of the moment.
-_PASSING = ("tls.closed", "tls.timeout", "tls.no_memory", "time.unknown", "store.busy")
 
 _STAYS = True  # compat.forget
