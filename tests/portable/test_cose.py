@@ -95,7 +95,7 @@ def test_refuses_a_payload_that_is_not_embedded():
 def test_refuses_content_types_of_others():
     for text in (
         "application/x.trustanchor-", "application/x.trustanchor-states", "text/plain",
-        "application/x.trustanchor-State", "application/cbor",
+        "application/x.trustanchor-State", "application/cbor", "application/x.trustanchos-state",
     ):  # fmt: skip
         refuses("cose.content_type", lambda text=text: message(body(encode({3: text}))))
     refuses("cose.content_type", lambda: message(body(encode({}))))

@@ -3,6 +3,7 @@
 
 from check import equal, false, true
 from trustanchor.errors import Refused
+from trustanchor.limits import CHAIN_CERTIFICATES
 from trustanchor.tls.handshake import Connection
 
 LEAF = b"leaf"
@@ -130,6 +131,17 @@ def test_a_refusal_of_the_judge_is_final():
     except OSError as error:
         equal(error.errno, 9)
     equal(made._tls.written, b"")
+
+
+def test_a_chain_that_tls_shows_is_bounded_as_one_that_the_tap_reads():
+    made, _ = connection(chain=())
+    told = []
+    made._tap.refuse = lambda *refusal: told.append(refusal)
+    for depth in range(CHAIN_CERTIFICATES):
+        equal(made._shown(memoryview(bytes((depth,))), depth), 0)
+    equal(made._shown(memoryview(b"one more"), 0) != 0, True)
+    equal(told, [("tls.chain_too_large", "certificates")])
+    equal(len(made._chain), CHAIN_CERTIFICATES)
 
 
 def test_trust_that_is_gone_at_completion_is_judged_again():

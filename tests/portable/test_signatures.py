@@ -145,6 +145,38 @@ def test_pss_parameters_are_strict():
         )
 
 
+def test_a_key_binds_the_hashes_and_the_least_salt_of_pss():
+    """RFC 4055 section 3.3: the salt of a signature may be longer than its key says."""
+    from trustanchor.crypto import rsa_pss
+
+    algorithm, _, message, _ = _case("rsa2048-pss-sha256")
+    parameters = algorithm[algorithm.index(b"\x30", 2) :]
+
+    def reaching(element, asked=(256, 256, 32)):
+        """Whether the signature itself is looked at."""
+        asked_of = []
+
+        def verifying(*arguments):
+            yield
+            asked_of.append(arguments)
+            return True
+
+        genuine, rsa_pss.verifying = rsa_pss.verifying, verifying
+        try:
+            for _ in rsa_pss.verifying_under(element, asked, 0, 0, message, b""):
+                pass
+        finally:
+            rsa_pss.verifying = genuine
+        return bool(asked_of)
+
+    check.true(reaching(b""))
+    check.true(reaching(parameters))
+    check.true(reaching(parameters[:-1] + b"\x1f"))
+    check.false(reaching(parameters[:-1] + b"\x21"))
+    check.false(reaching(parameters, (384, 256, 32)))
+    check.false(reaching(parameters, (256, 384, 32)))
+
+
 def test_keys_are_checked_whole():
     sig_alg, spki, message, signature = _case("p256-sha256")
 

@@ -191,6 +191,18 @@ def test_no_other_record_stands_in_place_of_the_server_hello():
     equal(tap_after(FLIGHT).code, None)
 
 
+def test_a_dropped_tap_reads_and_writes_no_more():
+    for leaves in (False, True):
+        tap = Tap(Sock(FLIGHT), Native())
+        if leaves:
+            tap.leave()
+        tap.ioctl = lambda request, argument: 0  # type: ignore[method-assign]
+        tap.drop()
+        buffer = bytearray(8)
+        equal((tap.readinto(buffer), bytes(buffer)), (-103, bytes(8)), leaves)
+        equal((tap.write(b"request"), tap._sock.written), (-103, b""), leaves)
+
+
 def test_a_chain_of_the_greatest_size_is_waited_for():
     tap = tap_after(record(message(2, HELLO)) + record(b"\x0b" + CHAIN_BYTES.to_bytes(3, "big")))
     equal((tap.code, tap.chain), (None, None))

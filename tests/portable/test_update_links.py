@@ -3,7 +3,9 @@
 
 # isort: skip_file
 from updating import accept, first
-from bundling import AUTHORITY, REVERT, SEQUENCE, authority, digest_of, link, message, state
+from bundling import (
+    AUTHORITY, REVERT, SEQUENCE, authority, digest_of, key, link, message, state,
+)  # fmt: skip
 from check import equal, refuses
 
 RECORD, CURRENT = first()
@@ -84,3 +86,18 @@ def test_a_forked_link_of_stolen_old_signers_leads_nowhere():
     # Stepped over, because it is older than the position, it does not help either.
     fork = linked(2, A, C, ["a1", "d1"])
     refused("update.authority_unknown", [fork], owner=C, signers=("d1",), record=record)
+
+
+def test_the_new_signers_of_a_link_are_well_formed():
+    # One key that stands twice would meet a threshold of two alone.
+    twice = [[2, [key("c1"), key("c1")]]]
+    refused("bundle.key_repeated", [linked(2, A, twice, ["a1", "c1"])], owner=B, signers=("c1",))
+    refused(
+        "bundle.key", [linked(2, A, [[1, [key("malformed")]]], ["a1"])], owner=B, signers=("c1",)
+    )
+
+
+def test_the_new_backup_of_a_link_shares_no_key_with_the_signers():
+    for backup in (B, authority("c1", "b2")):
+        rescue = message("link", link(1, 2, authority("b1"), B, backup), ["b1", "c1"])
+        refused("bundle.key_repeated", [rescue], owner=B, signers=("c1",))

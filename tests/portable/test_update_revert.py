@@ -9,6 +9,8 @@ from bundling import (
 )  # fmt: skip
 from check import equal, refuses
 
+# Name constraints: nothing under example.org.
+NO_HOSTS = b"\x30\x11\xa1\x0f\x30\x0d\x82\x0bexample.org"
 POLICY = {"f2": ["h.example", "*.h.example"], "f3": 3, "f4": 5, "f5": NOW + 9, "f8": 2}
 BEFORE = (
     ANCHORS, [anchor("A"), anchor("B", **POLICY)],
@@ -86,6 +88,26 @@ def test_dropping_or_narrowing_an_anchor_narrows():
             equal(narrows(ANCHORS, anchors), "anchor")
         else:
             refused("update.revert_rule", ANCHORS, anchors)
+
+
+def test_every_limit_of_an_anchor_narrows_alone():
+    equal(offer(ANCHORS, [anchor("A"), anchor("B", **POLICY)]).trial != b"", True)
+    for limit in (
+        {"f2": ["h.example"]},
+        {"f3": 2},
+        {"f4": 6},
+        {"f5": NOW + 8},
+        {"f6": NOW},
+        {"f7": NO_HOSTS},
+        {"f8": 1},
+    ):
+        narrower = dict(POLICY)
+        narrower.update(limit)
+        equal(
+            refused("update.revert_rule", ANCHORS, [anchor("A"), anchor("B", **narrower)]).detail,
+            "anchor",
+            str(limit),
+        )
 
 
 def test_changing_how_a_service_is_pinned_narrows():

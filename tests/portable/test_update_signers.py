@@ -154,3 +154,30 @@ def test_the_backup_authority_is_well_formed_too():
     ):
         data = message("state", state(BACKUP, one))
         refuses(code, lambda data=data: accept(None, data))
+
+
+def test_two_authorities_with_one_identifier_for_two_keys_are_refused():
+    class Asked:
+        def __init__(self, public):
+            self.groups = [(1, [(b"identity", -7, public)])]
+
+        def members(self):
+            return self.groups[0][1]
+
+    class Signed:
+        kid, alg = b"identity", -7
+
+    class Message:
+        signatures = (Signed,)
+
+        def verifying(self, signature, public):
+            yield
+            return True
+
+    def verify(*publics):
+        asked = [Asked(public) for public in publics]
+        for _ in authorities.verifying(Message(), asked):  # type: ignore[arg-type]
+            pass
+
+    verify(b"one", b"one")
+    refuses("bundle.kid_collision", lambda: verify(b"one", b"two"))
