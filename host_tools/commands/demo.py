@@ -86,7 +86,7 @@ def _print_json(rows: "list[Row]", seconds: float, is_good: bool) -> None:
 def _print_table(rows: "list[Row]", seconds: float, is_good: bool) -> None:
     from host_tools.demo.steps import HANDSHAKE_S, HEAP
 
-    shown = table("", "what happens", "TLS", "the board says", "because", "seconds", "")
+    shown = table("", "what happens", "TLS", "the board says", "because", "seconds", "as expected")
     chapter = None
     for row in rows:
         if row.chapter != chapter:

@@ -436,7 +436,12 @@ def rotation_and_theft(place: Place) -> Iterator[Row]:
         "pin.none_matched",
         stands="State 2, in trial",
     )
-    yield place.visit("the old key: the trial is confirmed", [old, ca], pin=0, stands="State 2")
+    yield place.visit(
+        "a server proves the old key, and the trial is confirmed",
+        [old, ca],
+        pin=0,
+        stands="State 2",
+    )
     yield place.visit("the new key, another day", [new, ca], pin=1, stands="State 2")
     mistake = _state(3, ["wrong", "wrong_spare"], ["fleet_root"], more='overrides = ["revert"]')
     yield place.install(
@@ -452,7 +457,10 @@ def rotation_and_theft(place: Place) -> Iterator[Row]:
         stands="State 3, in trial",
     )
     yield place.visit(
-        "the old key, proved: the trial is over", [old, ca], "pin.none_matched", stands="State 2"
+        "a server proves the old key, and the mistake is taken back",
+        [old, ca],
+        "pin.none_matched",
+        stands="State 2",
     )
     yield place.visit("the old key again", [old, ca], pin=0, stands="State 2")
     yield place.visit(
@@ -487,7 +495,7 @@ def rescue(place: Place) -> Iterator[Row]:
     yield place.visit("the server's new key, under a new CA", [server, ca], "path.no_issuer")
     hostile = _state(900, ["evil", "evil_spare"], ["lost_root"], more='revert = "never"')
     yield place.install(
-        "alice and bob, robbed: the thief's pins, sequence 900",
+        "a thief signs with the stolen keys of alice and bob: his pins, sequence 900",
         desk.make("sea-900", hostile.replace('[[probe]]\nservice = "web"\n', ""), "sea-1"),
         stands="State 900",
     )
