@@ -120,6 +120,24 @@ def test_cycles_end():
     equal(code([LEAF, left, right, INTER]), "ok")
 
 
+def test_signatures_nobody_may_make_leave_the_budget_to_others():
+    old = [
+        authority(
+            "Inter", "Root", 2, 9, serial=bytes((2, 1, number + 6)),
+            inner=forest.OTHER_ALGORITHM, outer=forest.OTHER_ALGORITHM,
+        )
+        for number in range(limits.PATH_SIGNATURES + 1)
+    ]  # fmt: skip
+    equal(code([LEAF] + old + [INTER]), "ok")
+    equal(code([LEAF] + old), "sig.unsupported")
+
+
+def test_one_key_under_two_names_is_no_cycle():
+    lower = authority("Inter", "Upper", 2, signer=2)
+    upper = authority("Upper", "Root", 2, signer=9)
+    equal(keys_of(paths([LEAF, lower, upper])[0].keys), [1, 2, 2, 9])
+
+
 def test_a_certificate_that_signs_itself_is_a_step_only_once():
     equal(code([LEAF, authority("Inter", "Inter", 2, signer=2)]), "path.no_issuer")
 
