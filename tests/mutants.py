@@ -76,6 +76,9 @@ MUTANTS = (
            "elif service.purpose == SERVER_AUTH and state.payload_digest != NO_DIGEST:",
            "elif False:",
            "update_state"),
+    Mutant("a rescue takes hold-downs with it", "store/install.py",
+           "if store.local is not None and new.epoch == record.epoch:",
+           "if store.local is not None:", "store_idle"),
     # Retirement is by key.
     Mutant("a renamed pin set revives its keys", "state/local.py",
            "retired_entry(spki_sha256) in self.retired\n            or ", "", "store_writes"),

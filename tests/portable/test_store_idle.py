@@ -60,6 +60,17 @@ def test_without_ticks_a_restart_keeps_a_hold_down_and_the_next_handshake_ends_i
     both(use)
 
 
+def test_a_rescue_takes_no_hold_down_with_it():
+    def rescue(board):
+        store = held_down(board)
+        pins = ("one", "two", "three")
+        store.install(bundle(1, epoch=1, pins=pins, hold_s=60, hold_max_s=600))
+        equal((store.record.holds, store.local.hold_downs), ((), []))
+        equal(board.boots().local.hold_downs, [])
+
+    both(rescue)
+
+
 def test_a_clock_that_the_network_may_have_set_ends_no_hold_down():
     def jump(board):
         store = held_down(board)
