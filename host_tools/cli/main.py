@@ -98,7 +98,10 @@ def _run(words: list[str]) -> int:
     except HostError as error:
         return _refuse(error.code, error.message, as_json)
     except (TrustError, Refused) as error:
-        return _refuse(error.code, f"{error.code}: {explain(error.code)}", as_json)
+        # A detail that is text names the thing; a number is an offset, for a debugger.
+        detail = getattr(error, "detail", None)
+        where = f" ({printable(detail)})" if isinstance(detail, str) else ""
+        return _refuse(error.code, f"{error.code}{where}: {explain(error.code)}", as_json)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -3,6 +3,7 @@
 
 import argparse
 import base64
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -13,13 +14,23 @@ from rich.text import Text
 from host_tools.cli.errors import HostError
 from host_tools.cli.output import console, print_json, printable, progress_bar, verdict_text
 from host_tools.cli.reasons import explain
-from host_tools.signing import describe, description, draft, inputs, keyfiles, signers, weakening
+from host_tools.signing import (
+    describe,
+    description,
+    draft,
+    inputs,
+    keyfiles,
+    rehearsal,
+    signers,
+    weakening,
+)
 from host_tools.signing.bundle_encode import Key, to_be_signed
 from host_tools.signing.draft import Device, Draft
 from trustanchor.errors import TrustError
 from trustanchor.kinds import ES256
 
 _SIGNATURE_FILE_BYTES = 1 << 16
+_BUNDLES_BESIDE = 64  # older states that `build` looks for beside the current one
 
 _DESCRIPTION = """\
 Describe a trust state, have it signed, look at it, try it.
@@ -55,7 +66,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     build.add_argument("toml", type=Path, help="the description")
     build.add_argument("-o", "--output", type=Path, help="the draft; default: TOML name, .draft")
     replaced = build.add_mutually_exclusive_group(required=True)
-    replaced.add_argument("--current", type=Path, help="bundle that is replaced")
+    replaced.add_argument(
+        "--current",
+        type=Path,
+        action="append",
+        help="bundle that is replaced; more of them: older ones that devices have, which must "
+        "accept it too",
+    )
     replaced.add_argument("--first", action="store_true", help="the first state of a product")
     build.add_argument("--rescue", action="store_true", help="signed by the backup authority")
     build.add_argument(
@@ -83,7 +100,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     known = sign.add_mutually_exclusive_group(required=True)
     known.add_argument(
-        "--current", type=Path, help="the bundle the devices have; the draft must replace it"
+        "--current",
+        type=Path,
+        action="append",
+        help="the bundle the devices have; the draft must replace it",
     )
     known.add_argument(
         "--first", action="store_true", help="no device has a state; the draft must be a first one"
@@ -101,7 +121,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     verify = add("verify", "say whether a device would accept it, by the device's own code")
     verify.add_argument("bundle", type=Path, help="the signed file")
     known = verify.add_mutually_exclusive_group(required=True)
-    known.add_argument("--current", type=Path, help="the bundle the device has now")
+    known.add_argument(
+        "--current",
+        type=Path,
+        action="append",
+        help="the bundle the device has now; more of them: more devices, all of which count",
+    )
     known.add_argument("--first", action="store_true", help="the device has none")
     verify.add_argument("--product", help="product of the device; default: one of the audience")
     verify.add_argument("--device-id", help="id of the device; default: one of the audience")
@@ -126,38 +151,88 @@ def run(arguments: argparse.Namespace) -> int:
 def _build(arguments: argparse.Namespace) -> int:
     output = arguments.output or arguments.toml.with_suffix(".draft")
     described = description.load(arguments.toml)
+    kind = "rescue" if arguments.rescue else "state"
+    files = {path: _bundle(path) for path in arguments.current or []}
     current, links = b"", []
-    if arguments.current:
-        current = _bundle(arguments.current)
-        links = _links(arguments.current, current, arguments.link)
-    made = draft.build(described, "rescue" if arguments.rescue else "state", current, links)
+    if files:
+        # The newest is replaced; what a device has must be in some file's way to it.
+        newest = max(files, key=lambda path: draft.position(files[path]))
+        current, links = files[newest], _links(files, arguments.link)
+    try:
+        made = draft.build(described, kind, current, links)
+        rehearsal.rehearse(made, current)
+    except TrustError as error:
+        raise _refused(arguments.toml, error, rehearsal.named(error, described, kind)) from None
+    said = _said_by_devices(made, files)
+    for path, code in said.items():
+        if code != "ok" and path in files:
+            raise HostError(f"{path}: a device that has it answers {code}: {explain(code)}", code)
     keyfiles.write_new(output, draft.dump(made))
+    devices = [{"bundle": str(path), "code": code} for path, code in said.items()]
     if arguments.json:
-        print_json({"draft": str(output), "missing": made.missing()})
+        print_json({"draft": str(output), "missing": made.missing(), "devices": devices})
         return 0
     out = console()
     out.print(f"{output}: not signed yet.")
+    _print_said(out, said)
     _print_missing(out, made, output)
     return 0
 
 
-def _links(path: Path, current: bytes, named: list[Path]) -> list[bytes]:
-    """Links of the current bundle, then the one written beside it when its signers changed."""
-    links = draft.links_in(current)
-    beside = path.with_suffix(".link")
-    files = [*named, *([beside] if beside.exists() and beside not in named else [])]
-    for file in files:
+def _refused(path: Path, error: TrustError, where: str) -> HostError:
+    place = f" [{where}]" if where else ""
+    return HostError(f"{path}:{place} {error.code}: {explain(error.code)}", error.code)
+
+
+def _said_by_devices(made: Draft, files: dict[Path, bytes]) -> dict[Path, str]:
+    """{bundle: the code of a device that has it}: those named, and the older ones beside them."""
+    if not made.current:
+        return {}
+    known = dict(files)
+    for folder in dict.fromkeys(path.parent for path in files):
+        for path in sorted(folder.glob("*.bundle"))[:_BUNDLES_BESIDE]:
+            with contextlib.suppress(TrustError, HostError, OSError):
+                content = draft.read_bundle(path)
+                if draft.position(content) < draft.position(made.current):
+                    known.setdefault(path, content)
+    said = {}
+    for path, content in known.items():
+        try:
+            rehearsal.rehearse(made, content)
+            said[path] = "ok"
+        except TrustError as error:
+            said[path] = error.code
+    return said
+
+
+def _print_said(out: Any, said: dict[Path, str]) -> None:
+    for path, code in said.items():
+        if code == "ok":
+            out.print(f"  {path}: a device that has it will accept, once all have signed.")
+        else:
+            out.print(
+                verdict_text(False, f"  {path}: a device that has it will answer {code}."),
+                soft_wrap=True,
+            )
+
+
+def _links(currents: dict[Path, bytes], named: list[Path]) -> list[bytes]:
+    """Links of the current bundles, then those written beside them when signers changed."""
+    found: dict[bytes, tuple[int, int]] = {}
+    for content in currents.values():
+        found.update((link, draft.place_of_link(link)) for link in draft.links_in(content))
+    beside = [path.with_suffix(".link") for path in currents]
+    for file in [*named, *(path for path in beside if path.exists() and path not in named)]:
         link = draft.read_link(draft.read_bundle(file), str(file))
-        if link not in links:
-            links.append(link)
-    return links
+        found[link] = draft.place_of_link(link)
+    return sorted(found, key=lambda link: found[link])
 
 
 def _sign(arguments: argparse.Namespace) -> int:
     made = draft.load(arguments.draft)
-    if arguments.current:
-        draft.compare_base(made, _bundle(arguments.current), str(arguments.current))
-    elif made.current:
+    for path in arguments.current or []:
+        draft.compare_base(made, _bundle(path), str(path))
+    if not arguments.current and made.current:
         raise HostError(
             f"{arguments.draft} is no first state, it replaces one: name the bundle the devices "
             "have with --current.",
@@ -323,34 +398,40 @@ def _signature(path: Path, key: Key) -> bytes:
 
 def _verify(arguments: argparse.Namespace) -> int:
     content = _bundle(arguments.bundle)
-    current = _bundle(arguments.current) if arguments.current else b""
     device = None
     if arguments.product or arguments.device_id:
         device = Device(arguments.product, arguments.device_id)
-    try:
-        record = draft.accept(content, current, device)
-    except TrustError as error:
-        if not arguments.json:
-            raise
-        detail = None if error.detail is None else str(error.detail)
-        print_json({"accepted": False, "code": error.code, "detail": detail})
-        return 1
+    rows = []
+    refusals = []
+    for path in arguments.current or [None]:
+        row: dict[str, Any] = {"current": str(path) if path else None}
+        try:
+            record = draft.accept(content, _bundle(path) if path else b"", device)
+        except TrustError as error:
+            refusals.append((path, error))
+            detail = None if error.detail is None else str(error.detail)
+            row.update({"accepted": False, "code": error.code, "detail": detail})
+        else:
+            row.update({"accepted": True, "code": "ok", "epoch": record.epoch})
+            row.update({"sequence": record.sequence, "trial": bool(record.trial)})
+        rows.append(row)
     if arguments.json:
-        print_json(
-            {
-                "accepted": True,
-                "code": "ok",
-                "epoch": record.epoch,
-                "sequence": record.sequence,
-                "trial": bool(record.trial),
-            }
-        )
-        return 0
-    then = "in trial first" if record.trial else "active at once"
-    console().print(
-        verdict_text(True, f"accepted: epoch {record.epoch}, sequence {record.sequence}, {then}.")
-    )
-    return 0
+        # One device: its fields. More: the first refusal, else the first device, and all of them.
+        first = next((row for row in rows if not row["accepted"]), rows[0])
+        print_json(first if len(rows) == 1 else {**first, "devices": rows})
+        return 1 if refusals else 0
+    if len(rows) == 1 and refusals:
+        raise refusals[0][1]
+    out = console()
+    for row in rows:
+        of = f"{row['current']}: " if len(rows) > 1 else ""
+        if row["accepted"]:
+            then = "in trial first" if row["trial"] else "active at once"
+            text = f"{of}accepted: epoch {row['epoch']}, sequence {row['sequence']}, {then}."
+        else:
+            text = f"{of}{row['code']}: {explain(row['code'])}"
+        out.print(verdict_text(row["accepted"], text), soft_wrap=True)
+    return 1 if refusals else 0
 
 
 def _inspect(arguments: argparse.Namespace) -> int:

@@ -38,9 +38,11 @@ from typing import Any, TypeVar
 
 from host_tools.cli.errors import HostError
 from host_tools.cli.output import printable
+from host_tools.cli.reasons import explain
 from host_tools.commands import pin
 from host_tools.signing import hss_keys, inputs, signers
 from host_tools.signing.bundle_encode import Authority, Description, Key, Probe
+from trustanchor.errors import TrustError
 from trustanchor.kinds import (
     CLIENT_AUTH,
     EXPIRY_ANCHORS,
@@ -211,7 +213,12 @@ def _description(top: _Table, now: int) -> Description:
 
 
 def _read(table: _Table, read: Callable[[_Table], Value]) -> Value:
-    value = read(table)
+    try:
+        value = read(table)
+    except TrustError as error:
+        raise HostError(
+            f"{table.path}, [{table.where}]: {error.code}: {explain(error.code)}", error.code
+        ) from None
     table.finish()
     return value
 

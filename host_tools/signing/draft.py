@@ -23,7 +23,7 @@ from typing import Any
 
 from host_tools.cli.errors import HostError
 from host_tools.signing import bundle_encode, inputs
-from host_tools.signing.bundle_encode import Authority, Description, Key
+from host_tools.signing.bundle_encode import Authority, Description, Key, PublicKey
 from host_tools.signing.signers import ALGORITHM_NAMES
 from trustanchor import kinds
 from trustanchor.crypto import signatures
@@ -47,7 +47,7 @@ class Part:
 
     kind: str
     payload: bytes
-    signatures: list[tuple[Key, bytes]] = field(default_factory=list)
+    signatures: list[tuple[PublicKey, bytes]] = field(default_factory=list)
 
     def message(self) -> bytes:
         return bundle_encode.assemble(self.kind, self.payload, self.signatures)
@@ -284,6 +284,17 @@ def links_in(content: bytes) -> list[bytes]:
     return found
 
 
+def position(content: bytes) -> tuple[int, int]:
+    """(epoch, sequence) of a bundle."""
+    first: Any = prefix.Prefix(BytesSource(content))
+    return first.epoch, first.sequence
+
+
+def place_of_link(content: bytes) -> tuple[int, int]:
+    """(epoch, sequence) a link leads to."""
+    return Link(Message(Reader(BytesSource(content)))).place
+
+
 def read_link(content: bytes, name: str) -> bytes:
     """One link message in a file of its own, or refuse."""
     reader = Reader(BytesSource(content))
@@ -387,7 +398,7 @@ def load(path: Path) -> Draft:
 
 
 def _part(fields: Any) -> Part:
-    signatures = [
+    signatures: list[tuple[PublicKey, bytes]] = [
         (Key(int(one["alg"]), _bytes(one["public"])), _bytes(one["signature"]))
         for one in fields["signatures"]
     ]

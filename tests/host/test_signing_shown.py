@@ -143,7 +143,8 @@ def _with_base(current: bytes) -> None:
 
 
 def test_a_renamed_pin_set_shows_every_pin(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _second(FIRST.replace('"broker"', '"broker-2027"').replace("spare.pub", "new.pub"))
+    changed = FIRST.replace('"broker"', '"broker-2027"').replace("spare.pub", "new.pub")
+    _second('revert = "never"\n' + changed)
     capsys.readouterr()
     assert bundle("sign", "2.draft", *AFTER_FIRST, "--key", "alice.pem") == 0
     new = spki_digest(Path("new.pub"))
