@@ -207,19 +207,22 @@ def check_payload(kind: str, payload: bytes) -> None:
         pass
 
 
-def accept(content: bytes, current: bytes, device: Device | None = None) -> Record:
+def accept(
+    content: bytes, current: bytes, device: Device | None = None, at: int | None = None
+) -> Record:
     """Return the record a device at current would write; raises the device's own refusals.
 
-    The device is one of the bundle's audience unless another is given.
+    The device is one of the bundle's audience unless another is given, and its clock shows `at`
+    (Unix seconds; now if not given).
     """
     source = BytesSource(content)
     if device is None:
         first: Any = prefix.Prefix(source)
         device = Device((first.products or [None])[0], (first.devices or [None])[0])
-    at = (int(time.time()), CLOCK_VERIFIED)
+    clock = (int(time.time()) if at is None else at, CLOCK_VERIFIED)
     loaded = [bundle.parse(BytesSource(current))] if current else []
     record = record_of(current) if current else None
-    return acceptance.accept(record, loaded, source, at, device)[0]
+    return acceptance.accept(record, loaded, source, clock, device)[0]
 
 
 def record_of(content: bytes) -> Record:
