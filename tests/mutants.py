@@ -79,6 +79,8 @@ MUTANTS = (
     Mutant("a rescue takes hold-downs with it", "store/install.py",
            "if store.local is not None and new.epoch == record.epoch:",
            "if store.local is not None:", "store_idle"),
+    Mutant("an addition may be of any size", "update/prefix.py",
+           "reader.skip_within(IGNORED_BYTES)", "reader.skip()", "cbor"),
     # Retirement is by key.
     Mutant("a renamed pin set revives its keys", "state/local.py",
            "retired_entry(spki_sha256) in self.retired\n            or ", "", "store_writes"),

@@ -85,6 +85,7 @@ BUNDLE_BYTES = 131072  # bundle.too_large; a browser's 140 roots take 75 KB, a s
 LINKS = 8  # cbor.range; signer changes a device may have slept through
 LINK_BYTES = 32768  # bundle.too_large; two authorities and a few HSS signatures of 5 KB
 AUTHORITY_BYTES = 4096  # cbor.range; seven RSA-4096 keys, or forty EC ones
+IGNORED_BYTES = 4096  # cbor.range; an addition that this version steps over
 GROUPS = 3  # cbor.range; classical, hash-based, and one more
 GROUP_KEYS = 8  # cbor.range; 3 of 5 and spare
 SIGNATURES = 16  # cbor.range; old and new signers and the backup's in one message

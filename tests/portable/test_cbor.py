@@ -3,8 +3,8 @@
 
 from check import equal, refuses, true
 from trustanchor.encoding.cbor import BytesSource, FileSource, Reader
-from trustanchor.limits import AUTHORITY_BYTES
-from trustanchor.update.prefix import record_span
+from trustanchor.limits import AUTHORITY_BYTES, IGNORED_BYTES
+from trustanchor.update.prefix import ignore, record_span
 
 FILE = "build/test_cbor.bin"
 
@@ -193,6 +193,17 @@ def test_an_authority_without_end_is_read_no_further_than_its_limit():
         source = Counting(head)
         refuses("cbor.range", record_span, Reader(source))
         true(source.last <= AUTHORITY_BYTES, source.last)
+
+
+def test_an_addition_without_end_is_read_no_further_than_its_limit():
+    for key in (20, 23):
+        source = Counting(b"\x99\xff\xff")
+        refuses("cbor.range", ignore, key, Reader(source))
+        true(source.last <= IGNORED_BYTES, source.last)
+    exact = Reader(BytesSource(b"\x99\x0f\xfd" + bytes(4093) + b"\x07"))
+    ignore(20, exact)
+    equal(exact.uint(0, 9), 7)
+    refuses("bundle.unknown_field", ignore, 19, reader("07"))
 
 
 def test_an_authority_of_exactly_its_limit_is_stepped_over():

@@ -17,7 +17,7 @@ from ..compat import const
 from ..encoding.cbor import BytesSource, Reader
 from ..errors import MalformedError, UnsupportedError, UpdateError
 from ..kinds import LINK
-from ..limits import AUTHORITY_BYTES, BUNDLE_BYTES
+from ..limits import AUTHORITY_BYTES, BUNDLE_BYTES, IGNORED_BYTES
 
 # By type of message.
 TYPES = (b"state", b"rescue", b"link")
@@ -180,7 +180,7 @@ def ignore(key: int, reader: Reader) -> None:
     """Step over a field reserved for additions; any other is critical (SPEC.md E6)."""
     if key < _FIRST_IGNORED:
         raise MalformedError("bundle.unknown_field", key)
-    reader.skip()
+    reader.skip_within(IGNORED_BYTES)
 
 
 def read_version(reader: Reader) -> int:
