@@ -435,18 +435,24 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
-    shown = describe.describe(_bundle(arguments.bundle))
+    content = _bundle(arguments.bundle)
+    code = draft.refused_by_its_own(content)
+    # Of the signers that the file names itself: whether devices know them, `verify` says.
+    checked = "checked" if code is None else f"claimed, and not valid ({code})"
+    shown = {"signatures": checked, **describe.describe(content)}
     changes = None
     if arguments.against:
-        changes = describe.changes(describe.describe(_bundle(arguments.against)), shown)
+        changes = describe.changes(
+            describe.describe(_bundle(arguments.against)), describe.describe(content)
+        )
     if arguments.json:
         print_json(shown if changes is None else {**shown, "changes": changes})
-        return 0
+        return 0 if code is None else 1
     out = console()
     describe.print_tree(out, shown)
     if changes is not None:
         describe.print_changes(out, changes)
-    return 0
+    return 0 if code is None else 1
 
 
 def _diff(arguments: argparse.Namespace) -> int:

@@ -240,12 +240,23 @@ def record_of(content: bytes) -> Record:
 
 
 def check_base(current: bytes, name: str) -> None:
-    """Refuse a base nobody signed: a signer is shown only what differs from it.
+    """Refuse a base nobody signed: a signer is shown only what differs from it."""
+    code = refused_by_its_own(current)
+    if code is not None:
+        raise HostError(
+            f"{name}: the bundle it replaces is not signed by the signers it names "
+            f"({code}). Build the draft again, on the bundle the devices have.",
+            "bundle.base_unsigned",
+        )
+
+
+def refused_by_its_own(content: bytes) -> str | None:
+    """The device's code if a bundle is not signed by the authority that it names itself, or None.
 
     Every state is signed by the authority it names (SPEC.md U10, U11). Signatures of signers it
     has replaced are not judged, because their keys are not in it.
     """
-    source = BytesSource(current)
+    source = BytesSource(content)
     try:
         message = authority.opened(source)
         first: Any = prefix.Prefix(source)
@@ -256,11 +267,8 @@ def check_base(current: bytes, name: str) -> None:
         for _ in authority.verifying(message, (own,)):
             pass
     except TrustError as error:
-        raise HostError(
-            f"{name}: the bundle it replaces is not signed by the signers it names "
-            f"({error.code}). Build the draft again, on the bundle the devices have.",
-            "bundle.base_unsigned",
-        ) from None
+        return error.code
+    return None
 
 
 def compare_base(draft: Draft, known: bytes, name: str) -> None:

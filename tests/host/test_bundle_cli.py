@@ -330,6 +330,21 @@ def test_what_the_device_would_refuse_is_refused_when_it_is_built_or_signed(
 @pytest.mark.parametrize(
     "content", [b"", b"\x00", b"{}", b"[]", b"\xd8\x62\x84", b"\xff" * 5000, b'{"format":1}']
 )
+def test_inspect_says_of_a_forged_bundle_that_its_signers_are_only_claimed(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = made(1, FIRST, "--first", signers=("alice.pem", "bob.pem"))
+    capsys.readouterr()
+    assert bundle("inspect", str(path), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["signatures"] == "checked"
+    forged = bytearray(path.read_bytes())
+    forged[-1] ^= 1
+    Path("forged.bundle").write_bytes(forged)
+    assert bundle("inspect", "forged.bundle", "--json") == 1
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["signatures"] == "claimed, and not valid (cose.signature_invalid)"
+
+
 @pytest.mark.parametrize("action", ["inspect", "verify", "sign"])
 def test_any_bytes_end_in_a_coded_refusal(
     desk: Path, capsys: pytest.CaptureFixture[str], content: bytes, action: str
