@@ -39,8 +39,8 @@ def describe(content: bytes) -> Shown:
         "payload_digest": state.payload_digest.hex(),
         "epoch": state.epoch,
         "sequence": state.sequence,
-        "issued_at": _time(state.issued_at),
-        "expires_at": _time(state.expires_at),
+        "issued_at": time_text(state.issued_at),
+        "expires_at": time_text(state.expires_at),
         "products": _list(state.products),
         "devices": _list(state.devices),
         "revert": "never" if state.never_reverts else "on-evidence",
@@ -145,7 +145,7 @@ def _list(values: Any) -> list[str] | None:
     return None if values is None else list(values)
 
 
-def _time(unix_s: int | None) -> str | None:
+def time_text(unix_s: int | None) -> str | None:
     if unix_s is None:
         return None
     when = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=unix_s)
@@ -201,8 +201,8 @@ def _pin_set(one: Any) -> Shown:
             pin.spki_sha256.hex(): {
                 "place": place,
                 "backup": pin.is_backup or None,
-                "not_before": _time(pin.not_before),
-                "not_after": _time(pin.not_after),
+                "not_before": time_text(pin.not_before),
+                "not_after": time_text(pin.not_after),
             }
             for place, pin in enumerate(one.pins)
         },
@@ -213,16 +213,16 @@ def _anchors(state: Any) -> Shown:
     """Anchors by the digest of their key and name: what an anchor is."""
     return {
         sha256(anchor.name, anchor.spki).hex(): {
-            "name": _name(bytes(anchor.name)),
+            "name": name_text(bytes(anchor.name)),
             "key": _key(bytes(anchor.spki)),
             "spki_sha256": sha256(anchor.spki).hex(),
             "hosts": _list(anchor.hosts),
             "purposes": [
                 word for word, bit in description.PURPOSES.items() if anchor.purposes & bit
             ],
-            "trust_from": _time(anchor.trust_from),
-            "trust_until": _time(anchor.trust_until),
-            "distrust_leaf_after": _time(anchor.distrust_leaf_after),
+            "trust_from": time_text(anchor.trust_from),
+            "trust_until": time_text(anchor.trust_until),
+            "distrust_leaf_after": time_text(anchor.distrust_leaf_after),
             "name_constraints": anchor.name_constraints and anchor.name_constraints.hex(),
             "path_len": anchor.path_len,
         }
@@ -253,7 +253,7 @@ def _link(content: bytes) -> Shown:
     }
 
 
-def _name(der: bytes) -> str:
+def name_text(der: bytes) -> str:
     """A Name as text, for people only: nothing is decided by it."""
     try:
         return str(asn1_x509.Name.load(der).human_friendly)

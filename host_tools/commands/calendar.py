@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""`trustanchor calendar`: what ends when, and the last day on which a bundle must be out."""
+
+import argparse
+import datetime
+from pathlib import Path
+
+from host_tools.cli.output import console, print_json, table
+from host_tools.ops import dates, states
+from host_tools.signing import live
+
+_EXAMPLE = """\
+examples:
+  trustanchor calendar fleet-7.bundle fleet-8.bundle
+  trustanchor calendar fleet.bundle --host broker.example.net:8883 --lead 60
+
+exit code: 1 when the last day for a bundle is over
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "calendar",
+        help="what ends when, and the last day on which a bundle must be out",
+        description="List the dates of deployed states, of what live servers show, and of what "
+        "root programs have announced.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE")
+    parser.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]",
+        help="a server to ask for its certificates; may be given again",
+    )
+    parser.add_argument(
+        "--lead", type=_days, default=30, metavar="DAYS", help="days a fleet takes to receive (30)"
+    )
+    parser.add_argument("--json", action="store_true", help="for scripts")
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 4):
+        raise argparse.ArgumentTypeError("a number of days from 0 to 9999")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    endpoints = [live.parse_endpoint(one, live.DEFAULT_PORT) for one in arguments.host]
+    deployed = [states.load(path) for path in arguments.bundles]
+    chains = {str(endpoint): live.fetch_chain(endpoint) for endpoint in endpoints}
+    today = _today()
+    found = [one for state in deployed for one in dates.of_state(state)]
+    found += [one for where, chain in chains.items() for one in dates.of_chain(chain, where)]
+    found += dates.public(deployed, chains, today)
+    found = dates.in_order(found)
+    late = [one for one in found if (one.last_day(arguments.lead) or "9999") < str(today)]
+    if arguments.json:
+        rows = [one.as_json(arguments.lead) for one in found]
+        print_json({"ok": not late, "lead_days": arguments.lead, "dates": rows})
+    else:
+        _print(found, late, arguments.lead)
+    return 1 if late else 0
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()
+
+
+def _print(found: list[dates.Date], late: list[dates.Date], lead: int) -> None:
+    shown = table("", "ends", "bundle by", "kind", "what", "where")
+    for one in found:
+        ends = one.as_json(lead)["ends"]
+        day = str(ends).partition("T")[0] if ends else "?"
+        note = f"\n{one.note}" if one.note else ""
+        by = one.last_day(lead) or ""
+        by = f"{by} over" if one in late else by
+        shown.add_row(day, by, one.kind, f"{one.what}{note}", one.where)
+    console().print(shown)
+    print(f"{len(late)} of {len(found)} are late: a fleet takes {lead} days to receive a bundle.")
