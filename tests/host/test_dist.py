@@ -102,6 +102,8 @@ def test_it_pins_and_signs(installed: Path, tmp_path: Path) -> None:
     run(installed, tmp_path, "bundle", "sign", "1.draft", "--first", "--key", "alice.pem")
     shown = run(installed, tmp_path, "bundle", "verify", "1.bundle", "--first", "--json")
     assert json.loads(shown)["accepted"] is True
+    shown = run(installed, tmp_path, "calendar", "1.bundle", "--json")
+    assert "announced" in [one["kind"] for one in json.loads(shown)["dates"]]
 
 
 def test_its_simulated_board_is_given_a_program_by_its_init(
