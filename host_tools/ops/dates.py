@@ -22,6 +22,8 @@ from trustanchor.state import derive
 DAY_S = 86400
 # Announcements older than this are said to be old.
 STALE_DAYS = 365
+# The last second of the year 9999: a date behind it cannot be written.
+_LAST_S = 253402300799
 _PUBLIC = Path(__file__).with_name("root_programs.toml")
 _RENEWED = "the server renews it; if its key changes, the new pin has to be out before"
 
@@ -68,7 +70,7 @@ def of_state(deployed: states.Deployed) -> Iterator[Date]:
         yield Date(state.expires_at, "bundle", "devices take it no longer", where, True)
     for service in state.services:
         if service.max_state_age_s is not None:
-            at = state.issued_at + service.max_state_age_s
+            at = min(state.issued_at + service.max_state_age_s, _LAST_S)
             what = f"service {whole(service.name)} refuses: the state is too old"
             yield Date(at, "state age", what, where, True)
     for pin_set in state.pin_sets:

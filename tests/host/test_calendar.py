@@ -47,11 +47,11 @@ R3 = named(NameOID.ORGANIZATIONAL_UNIT_NAME, "GlobalSign Root CA - R3")
 X1 = named(NameOID.COMMON_NAME, "ISRG Root X1")
 
 
-def write(path: Path, *, pins=(None, None), service=None, **fields) -> Path:
+def write(path: Path, *, issued=BUILD_AT, pins=(None, None), service=None, **fields) -> Path:
     held = [Pin(bytes([1]) * 32, not_after=pins[0]), Pin(bytes([2]) * 32, not_after=pins[1])]
     described = Description(
         sequence=1,
-        issued_at=BUILD_AT,
+        issued_at=issued,
         authority=Authority([(1, [SIGNER])]),
         backup=Authority([(1, [KeySigner(pki.make_key())])]),
         services=[
@@ -181,6 +181,14 @@ def test_the_transcript_is_what_the_command_prints(tmp_path, capsys, monkeypatch
         if one["bundle_by"]
     ]
     assert "\n".join(said) == page
+
+
+def test_an_age_beyond_the_year_9999_ends_with_it(tmp_path, capsys):
+    last = 253402300799
+    service = {"max_state_age_s": 0xFFFFFFFF}
+    file = write(tmp_path / "fleet.bundle", issued=last, service=service)
+    rows = [one for one in run(capsys, file)[1] if one["where"] == str(file)]
+    assert [one["ends"] for one in rows] == ["9999-12-31T23:59:59Z"]
 
 
 def test_a_file_that_is_no_bundle_is_refused(tmp_path, capsys):
