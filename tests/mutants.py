@@ -472,7 +472,7 @@ MUTANTS = (
            "../../host_tools/commands/bundle.py",
            "(typed is None and not weaker)", "typed is None",
            "tests/host/test_weakening.py"),
-    Mutant("a share is rewritten through a planted link", "../../host_tools/signing/hss_keys.py",
+    Mutant("a share is rewritten through a planted link", "../../host_tools/signing/outputs.py",
            'f"{path.name}.{secrets.token_hex(8)}.new"', 'path.name + ".new"',
            "tests/host/test_hss_keys.py"),
     Mutant("a signer is not shown in which order things stand",

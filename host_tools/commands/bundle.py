@@ -20,6 +20,7 @@ from host_tools.signing import (
     draft,
     inputs,
     keyfiles,
+    outputs,
     rehearsal,
     signers,
     weakening,
@@ -167,7 +168,7 @@ def _build(arguments: argparse.Namespace) -> int:
     for path, code in said.items():
         if code != "ok" and path in files:
             raise HostError(f"{path}: a device that has it answers {code}: {explain(code)}", code)
-    keyfiles.write_new(output, draft.dump(made))
+    outputs.write_new(output, draft.dump(made))
     devices = [{"bundle": str(path), "code": code} for path, code in said.items()]
     if arguments.json:
         print_json({"draft": str(output), "missing": made.missing(), "devices": devices})
@@ -238,6 +239,9 @@ def _sign(arguments: argparse.Namespace) -> int:
             "have with --current.",
             "bundle.base_other",
         )
+    if not made.missing():
+        # A try before this one was interrupted when all had signed: only the files are missing.
+        return _finish(arguments, made, None, [])
     if not arguments.export:
         _check_places(arguments, made)
     _confirm(_show(made), arguments.yes_to)
@@ -252,7 +256,7 @@ def _sign(arguments: argparse.Namespace) -> int:
             done = made.add(key, lambda kind, message: signer.sign(message))
     missing = made.missing()
     if missing:
-        _replace(arguments.draft, draft.dump(made))
+        outputs.replace(arguments.draft, draft.dump(made), 0o644)
         if arguments.json:
             print_json({"signed": done, "key": draft.key_name(key), "missing": missing})
             return 0
@@ -326,20 +330,25 @@ def _confirm(shown: tuple[int, list[str]], given: int | None) -> None:
     )
 
 
-def _finish(arguments: argparse.Namespace, made: Draft, key: Key, done: list[str]) -> int:
-    """Everybody has signed: write the bundle if the device code accepts it."""
+def _finish(arguments: argparse.Namespace, made: Draft, key: Key | None, done: list[str]) -> int:
+    """Everybody has signed: write the bundle if the device code accepts it.
+
+    The draft first: interrupted after it, the same command writes the rest, from the same
+    signatures.
+    """
     made.accept()
     output, link = _places(arguments, made)
+    outputs.replace(arguments.draft, draft.dump(made), 0o644)
     if link and made.link:
-        keyfiles.write_new(link, made.link.message())
-    keyfiles.write_new(output, made.file())
-    _replace(arguments.draft, draft.dump(made))
+        outputs.write_new(link, made.link.message())
+    outputs.write_new(output, made.file())
+    name = draft.key_name(key) if key else None
     if arguments.json:
         written = {"bundle": str(output), "link": str(link) if link else None}
-        print_json({"signed": done, "key": draft.key_name(key), "missing": [], **written})
+        print_json({"signed": done, "key": name, "missing": [], **written})
         return 0
     out = console()
-    out.print(f"{draft.key_name(key)} has signed: {', '.join(done)}.")
+    out.print(f"{name} has signed: {', '.join(done)}." if name else "All have signed already.")
     out.print(verdict_text(True, f"{output}: accepted by the device's own code."))
     if link:
         out.print(f"{link}: keep it beside the bundle; later bundles carry it to slow devices.")
@@ -352,7 +361,7 @@ def _export(arguments: argparse.Namespace, made: Draft) -> int:
     files = []
     for part in made.to_sign(key):
         path = arguments.draft.with_suffix(f".{part.kind}.tbs")
-        keyfiles.write_new(path, to_be_signed(part.kind, part.payload, key))
+        outputs.write_new(path, to_be_signed(part.kind, part.payload, key))
         files.append(str(path))
     if arguments.json:
         print_json({"key": draft.key_name(key), "files": files})
@@ -483,9 +492,3 @@ def _print_missing(out: Any, made: Draft, path: Path) -> None:
 
 def _base_words(made: Draft) -> str:
     return "--current FILE" if made.current else "--first"
-
-
-def _replace(path: Path, content: bytes) -> None:
-    scratch = path.with_name(path.name + ".new")
-    scratch.write_bytes(content)
-    scratch.replace(path)

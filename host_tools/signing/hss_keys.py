@@ -35,7 +35,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from host_tools.cli.errors import HostError
-from host_tools.signing import inputs, keyfiles
+from host_tools.signing import inputs, keyfiles, outputs
 
 FORMAT = "trustanchor-hss-holder-2"
 _LEDGER_FORMAT = "trustanchor-hss-ledger-2"
@@ -188,7 +188,7 @@ def sign(
         # From here on the leaf counts as used, even when the process dies before it has signed.
         # The ledger comes first: a share ahead of it is refused, one that is behind catches up.
         _append(ledger, {"tree": tree, "leaf": leaf, "sha256": digest})
-        _replace(path, _dump({**fields, "next_leaf": leaf + 1}))
+        outputs.replace(path, _dump({**fields, "next_leaf": leaf + 1}))
         progress(0, 1)
         bottom = lms.LmsPrivateKey(
             lms_type=HEIGHTS[holder.height],
@@ -358,34 +358,12 @@ def _locked(path: Path, waits: bool = False) -> Iterator[None]:
         yield
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write path: a power cut leaves the old or the new file, and the new one is durable."""
-    # A name nobody can guess, created here or not at all: whoever else writes to the folder cannot
-    # plant a link there that leads to another file.
-    scratch = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with open(os.open(scratch, flags, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(scratch, path)
-    _sync_folder(path.parent)
-
-
 def _append(path: Path, row: dict[str, object]) -> None:
     with open(path, "ab") as file:
         file.write(json.dumps(row).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    outputs.sync_folder(path.parent)
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from host_tools.cli.errors import HostError
-from host_tools.signing import inputs
+from host_tools.signing import inputs, outputs
 
 PASSPHRASE_VARIABLE = "TRUSTANCHOR_PASSPHRASE"
 # Bytes of randomness in a passphrase we make up: 20 characters, 120 bits.
@@ -98,12 +98,9 @@ def plain_pem(key: PrivateKeyTypes) -> bytes:
 
 def write_new(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Create path with content; refuse (host.exists) when something is there already."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    except FileExistsError:
-        raise HostError(f"{path} exists already and is left as it is.", "host.exists") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+    if path.exists():
+        raise HostError(f"{path} exists already and is left as it is.", "host.exists")
+    outputs.write_new(path, content, mode)
 
 
 def load_private_key(

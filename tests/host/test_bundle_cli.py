@@ -4,14 +4,16 @@
 import json
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from host_tools.cli import main as cli
-from host_tools.signing import hss_keys
+from host_tools.signing import hss_keys, outputs
 from tests.certs import pki
 
 PASSPHRASE = "geheim"
@@ -327,9 +329,6 @@ def test_what_the_device_would_refuse_is_refused_when_it_is_built_or_signed(
     assert not Path("1.bundle").exists()
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\x00", b"{}", b"[]", b"\xd8\x62\x84", b"\xff" * 5000, b'{"format":1}']
-)
 def test_inspect_says_of_a_forged_bundle_that_its_signers_are_only_claimed(
     desk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -345,6 +344,9 @@ def test_inspect_says_of_a_forged_bundle_that_its_signers_are_only_claimed(
     assert shown["signatures"] == "claimed, and not valid (cose.signature_invalid)"
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00", b"{}", b"[]", b"\xd8\x62\x84", b"\xff" * 5000, b'{"format":1}']
+)
 @pytest.mark.parametrize("action", ["inspect", "verify", "sign"])
 def test_any_bytes_end_in_a_coded_refusal(
     desk: Path, capsys: pytest.CaptureFixture[str], content: bytes, action: str
@@ -394,3 +396,39 @@ def test_a_wrong_passphrase_signs_nothing(
     monkeypatch.setenv("TRUSTANCHOR_PASSPHRASE", "falsch")
     refused(capsys, "key.passphrase_wrong", "sign", "1.draft", "--first", "--key", "alice.pem")
     assert Path("1.draft").read_bytes() == before
+
+
+@pytest.mark.parametrize("step", range(1, 12))
+def test_a_signature_that_is_interrupted_anywhere_is_finished_by_the_same_command(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Whatever operation on files fails, the next try ends with the whole bundle."""
+    Path("1.toml").write_text(FIRST)
+    assert bundle("build", "1.toml", "--first") == 0
+    assert bundle("sign", "1.draft", "--first", "--key", "alice.pem") == 0
+    steps = iter(range(1, 100))
+    genuine = {name: getattr(outputs.os, name) for name in ("open", "fsync", "replace", "link")}
+
+    def failing(name: str) -> Callable[..., Any]:
+        def call(*words: Any, **named: Any) -> Any:
+            if next(steps) == step:
+                raise OSError(28, "No space left on device")
+            return genuine[name](*words, **named)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in genuine:
+            patch.setattr(outputs.os, name, failing(name))
+        status = bundle("sign", "1.draft", "--first", "--key", "bob.pem")
+    if status:
+        assert bundle("sign", "1.draft", "--first", "--key", "bob.pem") == 0
+    assert bundle("verify", "1.bundle", "--first") == 0
+    assert [path.name for path in Path().iterdir() if path.name.endswith(".new")] == []
+    # And once more: what is there already is what it would write.
+    before = Path("1.bundle").read_bytes()
+    assert bundle("sign", "1.draft", "--first", "--key", "bob.pem") == 0
+    assert Path("1.bundle").read_bytes() == before
+    Path("1.bundle").write_bytes(b"another")
+    assert bundle("sign", "1.draft", "--first", "--key", "bob.pem") == 1
+    assert Path("1.bundle").read_bytes() == b"another"

@@ -142,15 +142,15 @@ _SIGN = """
 import sys
 import time
 from pathlib import Path
-from host_tools.signing import hss_keys
+from host_tools.signing import hss_keys, outputs
 hss_keys._SCRYPT_N = 1 << 4
-replace = hss_keys._replace
+replace = outputs.replace
 
 def slowly(*arguments):  # between reading the ledger and writing it
     time.sleep(0.02)
     replace(*arguments)
 
-hss_keys._replace = slowly
+outputs.replace = slowly
 share, ledger, name = sys.argv[1:]
 sys.stdin.read()
 for number in range(8):
