@@ -346,7 +346,7 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "name.no_san": (
         "The certificate has no subject alternative name; its common name does not count.",
-        "Have it issued with one.",
+        "Have it issued with one: `openssl req -addext subjectAltName=DNS:HOST`, or IP:ADDRESS.",
     ),
     "name.reference": (
         "The host asked for is neither a DNS name in A-labels nor an IP address.",

@@ -39,7 +39,7 @@ MAIN_FILE = "main.py"
 KEY_FILE = "backup-key.pem"
 
 _MAIN = """\
-# Made by `trustanchor init`: trusts the holder of one of these two keys and nobody else.
+# Made by `trustanchor init`: trusts the holders of these two keys. A reset forgets what was seen.
 from trustanchor import Context
 
 HOST, PORT = "{host}", {port}

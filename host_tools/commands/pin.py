@@ -119,6 +119,8 @@ def _keys_of(what: str, arguments: argparse.Namespace) -> Iterator[Found]:
         yield from keys_in(sys.stdin.buffer.read(_INPUT_BYTES + 1), "standard input", arguments)
     elif "\0" in what:
         raise HostError("A file name has no NUL byte.", "input.no_such_file")
+    elif live.is_url(what):
+        yield from live_keys(live.parse_endpoint(what))
     elif Path(what).exists() or "/" in what or ":" not in what:
         if not what or not Path(what).exists():
             is_host = what and "/" not in what

@@ -5,6 +5,7 @@ Every step is bounded in time and every failure has a code: net.address, net.dns
 net.timeout, net.not_tls, net.no_certificate.
 """
 
+import re
 import socket
 import ssl
 from dataclasses import dataclass
@@ -26,11 +27,26 @@ class Endpoint:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+SCHEMES = {"https": 443, "wss": 443, "mqtts": 8883}
+
+
+def is_url(text: str) -> bool:
+    """Whether text is a URL of a protocol over TLS."""
+    scheme, separator, _ = text.partition("://")
+    return bool(separator) and scheme.lower() in SCHEMES
+
+
 def parse_endpoint(text: str, default_port: int | None = None) -> Endpoint:
     """Read HOST:PORT, [IPV6]:PORT, and where default_port is given also HOST and IPV6.
 
+    A URL as people paste it names its host and port: https://HOST[:PORT]/..., mqtts://HOST.
+
     Refuses with net.address. Whether the name exists is for the resolver to say.
     """
+    if is_url(text):
+        scheme, _, rest = text.partition("://")
+        default_port = SCHEMES[scheme.lower()]
+        text = re.split("[/?#]", rest, maxsplit=1)[0]
     host, port = text, ""
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")

@@ -445,3 +445,34 @@ def test_what_is_no_endpoint_is_refused(text):
 def test_a_default_port_is_taken_when_there_is_one():
     assert live.parse_endpoint("example.net", 443).port == 443
     assert live.parse_endpoint("::1", 443) == live.Endpoint("::1", 443)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("https://example.net/", "example.net", 443),
+        ("HTTPS://example.net", "example.net", 443),
+        ("https://example.net:8443/a?b=c#d", "example.net", 8443),
+        ("https://example.net?x", "example.net", 443),
+        ("mqtts://broker.example.net", "broker.example.net", 8883),
+        ("https://[2001:db8::1]:8443/", "2001:db8::1", 8443),
+        ("https://192.0.2.1/", "192.0.2.1", 443),
+    ],
+)
+def test_a_url_names_its_host_and_port(text: str, host: str, port: int) -> None:
+    assert live.parse_endpoint(text) == live.Endpoint(host, port)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://", "https:///path", "https://user@example.net/", "https://example.net:x/"]
+)
+def test_a_url_without_a_host_is_refused(text: str) -> None:
+    with pytest.raises(HostError) as refused:
+        live.parse_endpoint(text)
+    assert refused.value.code == "net.address"
+
+
+def test_pin_takes_a_url(capsys) -> None:
+    with TlsServer([LEAF.der, ROOT.der], LEAF.key, "1.2") as server:
+        assert cli.main(["pin", f"https://127.0.0.1:{server.port}/index.html"]) == 0
+    assert LEAF.pin.hex() in capsys.readouterr().out
