@@ -91,7 +91,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--one-file",
         action="store_true",
-        help="install the package as one archive: 124 KB of flash instead of 384, 3 KB more heap",
+        help="install the package as one archive: 128 KB of flash instead of 400, 3 KB more heap",
     )
     parser.add_argument("--json", action="store_true", help="for scripts")
     keyfiles.add_passphrase_option(parser)
