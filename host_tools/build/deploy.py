@@ -23,6 +23,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
+from mpremote import transport_serial
 from mpremote.transport import TransportError, TransportExecError, listdir_result
 from mpremote.transport_serial import SerialTransport
 
@@ -44,7 +45,7 @@ _ARCHIVE_ONLY = "_archive"  # a part of another file, in one form of the package
 OLDEST_VERSION = (1, 25)
 _BAUD = 115200
 # Seconds one answer of the board may take; erasing and writing a flash block takes well under one.
-_ANSWER_S = 10
+ANSWER_S = 10
 # Bytes one answer may have: a listing of the package folder is 4 KB.
 _ANSWER_BYTES = 1 << 16
 # Bytes of an error that are looked at: the last line says what it was.
@@ -71,6 +72,9 @@ _ARCHITECTURES = {
 
 ARCHITECTURES = tuple(_ARCHITECTURES.values())
 
+# mpremote prints what it could not understand, in the middle of what we say.
+transport_serial.print = lambda *_: None
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -85,7 +89,7 @@ class Installed:
 
 class _Line:
     """A serial port that ends what does not end: between two calls of begin(), no more than
-    _ANSWER_BYTES are read and nothing after 3 * _ANSWER_S. mpremote waits for silence alone."""
+    _ANSWER_BYTES are read and nothing after 3 * ANSWER_S. mpremote waits for silence alone."""
 
     def __init__(self, port: Any) -> None:
         self._port = port
@@ -93,7 +97,7 @@ class _Line:
 
     def begin(self) -> None:
         self._left = _ANSWER_BYTES
-        self._until = time.monotonic() + 3 * _ANSWER_S
+        self._until = time.monotonic() + 3 * ANSWER_S
 
     def read(self, size: int = 1) -> bytes:
         data = cast(bytes, self._port.read(size))
@@ -112,8 +116,8 @@ class _Transport(SerialTransport):
     serial: Any
 
     def __init__(self, port: str) -> None:
-        super().__init__(port, baudrate=_BAUD, timeout=_ANSWER_S)
-        self.serial.write_timeout = _ANSWER_S  # a board that does not read
+        super().__init__(port, baudrate=_BAUD, timeout=ANSWER_S)
+        self.serial.write_timeout = ANSWER_S  # a board that does not read
         self.serial = _Line(self.serial)
 
     def exec_raw_no_follow(self, command: str | bytes) -> None:
@@ -210,7 +214,7 @@ class Board:
                 "board.unreachable",
             ) from None
         try:
-            transport.enter_raw_repl(timeout_overall=_ANSWER_S)
+            transport.enter_raw_repl(timeout_overall=ANSWER_S)
             board = cls(transport, port)
             yield board
             if not board._is_reset:

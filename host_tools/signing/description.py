@@ -79,6 +79,11 @@ def load(path: Path, now: int | None = None) -> Description:
 
     Raises HostError toml.* that names the file, the table and the field.
     """
+    return _description(read_table(path), int(time.time()) if now is None else now)
+
+
+def read_table(path: Path) -> "Table":
+    """Return the top of a TOML file. Refuses with toml.unreadable."""
     content = inputs.read(path, _TEXT_BYTES)
     if len(content) > _TEXT_BYTES:
         raise HostError(f"{path}: larger than {_TEXT_BYTES} bytes.", "toml.unreadable")
@@ -88,10 +93,10 @@ def load(path: Path, now: int | None = None) -> Description:
         raise HostError(
             f"{path}: not TOML ({printable(str(error))}).", "toml.unreadable"
         ) from None
-    return _description(_Table(document, path, ""), int(time.time()) if now is None else now)
+    return Table(document, path, "")
 
 
-class _Table:
+class Table:
     """One TOML table: fields are taken out by name and type, and none may be left over."""
 
     def __init__(self, fields: dict[str, Any], path: Path, where: str) -> None:
@@ -140,19 +145,19 @@ class _Table:
             return int(midnight.timestamp())
         return value
 
-    def tables(self, name: str) -> "list[_Table]":
+    def tables(self, name: str) -> "list[Table]":
         values = self.take(name, list, [])
         return [self._inner(value, f"{name} {number}") for number, value in enumerate(values, 1)]
 
-    def table(self, name: str) -> "_Table | None":
+    def table(self, name: str) -> "Table | None":
         value = self.take(name, dict, None)
         return None if value is None else self._inner(value, name)
 
-    def _inner(self, value: Any, name: str) -> "_Table":
+    def _inner(self, value: Any, name: str) -> "Table":
         where = f"{self.where}, {name}" if self.where else name
         if not isinstance(value, dict):
             raise self.refuse(f"{name} is {_shown(value)}; it is a table.")
-        return _Table(value, self.path, where)
+        return Table(value, self.path, where)
 
     def finish(self) -> None:
         """Refuse what nobody asked for."""
@@ -172,7 +177,7 @@ def _shown(value: Any) -> str:
     return printable(repr(value), 60)
 
 
-def _description(top: _Table, now: int) -> Description:
+def _description(top: Table, now: int) -> Description:
     audience = top.table("audience")
     products = devices = None
     if audience:
@@ -212,7 +217,7 @@ def _description(top: _Table, now: int) -> Description:
     return described
 
 
-def _read(table: _Table, read: Callable[[_Table], Value]) -> Value:
+def _read(table: Table, read: Callable[[Table], Value]) -> Value:
     try:
         value = read(table)
     except TrustError as error:
@@ -223,7 +228,7 @@ def _read(table: _Table, read: Callable[[_Table], Value]) -> Value:
     return value
 
 
-def _authority(top: _Table, name: str) -> Authority:
+def _authority(top: Table, name: str) -> Authority:
     groups = [_read(table, _group) for table in top.tables(name)]
     if not groups:
         raise top.refuse(
@@ -233,13 +238,13 @@ def _authority(top: _Table, name: str) -> Authority:
     return Authority(groups)
 
 
-def _group(table: _Table) -> tuple[int, list[Key]]:
+def _group(table: Table) -> tuple[int, list[Key]]:
     names = table.texts("keys")
     keys = [_authority_key(table, name) for name in names]
     return table.take("threshold", int, len(keys)), keys
 
 
-def _authority_key(table: _Table, name: str) -> Key:
+def _authority_key(table: Table, name: str) -> Key:
     path = table.file(name)
     content = _content(path)
     # Of several keys the first would be taken and the others lost.
@@ -248,13 +253,13 @@ def _authority_key(table: _Table, name: str) -> Key:
     return Key(*signers.public_record(str(path)))
 
 
-def _probe(table: _Table) -> Probe:
+def _probe(table: Table) -> Probe:
     return Probe(
         table.take("service", str), table.take("host", str, None), table.take("port", int, None)
     )
 
 
-def _service(table: _Table) -> Service:
+def _service(table: Table) -> Service:
     return Service(
         table.take("name", str),
         table.texts("hosts", None),
@@ -271,7 +276,7 @@ def _service(table: _Table) -> Service:
     )
 
 
-def _pin_set(table: _Table) -> PinSet:
+def _pin_set(table: Table) -> PinSet:
     return PinSet(
         table.take("name", str),
         [_read(pin, _pin) for pin in table.tables("pins")],
@@ -282,7 +287,7 @@ def _pin_set(table: _Table) -> PinSet:
     )
 
 
-def _pin(table: _Table) -> Pin:
+def _pin(table: Table) -> Pin:
     name = table.take("key", str)
     digests = key_digests(table, name)
     if len(digests) != 1:
@@ -297,7 +302,7 @@ def _pin(table: _Table) -> Pin:
     )
 
 
-def _anchor(table: _Table) -> Anchor:
+def _anchor(table: Table) -> Anchor:
     name = table.take("certificate", str)
     found = certificates(table, name)
     if len(found) != 1:
@@ -317,7 +322,7 @@ def _anchor(table: _Table) -> Anchor:
     )
 
 
-def key_digests(table: _Table, name: str) -> list[bytes]:
+def key_digests(table: Table, name: str) -> list[bytes]:
     """SPKI SHA-256 of every key in a file (whatever `trustanchor pin` reads), or of hex digits."""
     if _SHA256_HEX.fullmatch(name):
         return [bytes.fromhex(name)]
@@ -326,7 +331,7 @@ def key_digests(table: _Table, name: str) -> list[bytes]:
     return [key.spki_sha256 for key in found]
 
 
-def certificates(table: _Table, name: str) -> list[bytes]:
+def certificates(table: Table, name: str) -> list[bytes]:
     """DER of every certificate in a PEM or DER file."""
     return pin.certificates_in(_content(table.file(name)), str(table.file(name)))
 

@@ -157,7 +157,7 @@ def test_a_board_that_is_not_there_is_found_before_anything_is_written(
 
 
 def test_a_port_that_answers_like_no_board_is_refused_in_bounded_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(deploy, "_ANSWER_S", 0.5)
+    monkeypatch.setattr(deploy, "ANSWER_S", 0.5)
     master, slave = os.openpty()
     with pytest.raises(HostError) as refused, deploy.Board.open(os.ttyname(slave)):
         pass
@@ -231,7 +231,7 @@ NONSENSE = {
 
 @pytest.mark.parametrize("answer", NONSENSE.values(), ids=NONSENSE.keys())
 def test_a_board_that_answers_nonsense_is_refused(monkeypatch, answer):
-    monkeypatch.setattr(deploy, "_ANSWER_S", 2)
+    monkeypatch.setattr(deploy, "ANSWER_S", 2)
     with (
         _Liar(answer + b"\x04\x04>") as liar,
         pytest.raises(HostError) as refused,
@@ -243,7 +243,7 @@ def test_a_board_that_answers_nonsense_is_refused(monkeypatch, answer):
 
 @pytest.mark.parametrize("error", [b"\xff\xfe", b"OSError: " + b"9" * 5000, b"OSError: ENOENT"])
 def test_an_error_of_any_bytes_is_a_refusal(monkeypatch, error):
-    monkeypatch.setattr(deploy, "_ANSWER_S", 2)
+    monkeypatch.setattr(deploy, "ANSWER_S", 2)
     with (
         _Liar(b"\x04" + error + b"\x04>") as liar,
         pytest.raises(HostError) as refused,
@@ -264,7 +264,7 @@ def test_an_error_of_any_bytes_is_a_refusal(monkeypatch, error):
     ids=["output", "no window", "windows of nothing", "half a window"],
 )
 def test_a_board_that_never_ends_is_refused_in_bounded_time(monkeypatch, liar):
-    monkeypatch.setattr(deploy, "_ANSWER_S", 0.5)
+    monkeypatch.setattr(deploy, "ANSWER_S", 0.5)
     begin = time.monotonic()
     with (
         _Liar(b"", **liar) as board_there,
