@@ -54,6 +54,15 @@ fuzz: setup fixtures  ## [SECONDS=n] [INPUTS=n] [TARGET=bundle] mutated input to
 mutants: setup fixtures  ## [ONLY="words"] each rule of the device taken away in a copy: some test must notice
 	@$(PY) tests/mutants.py $(ONLY)
 
+.PHONY: processors
+processors: setup  ## [SECONDS=n] [SAMPLE=n] [JSON=file] the kernels of boards on emulated RV32 and Xtensa cores, and their instructions
+	@$(PY) -m tests.processors.run "$(VECTORS)" --seconds $(or $(SECONDS),60) \
+		--sample $(or $(SAMPLE),1) $(if $(JSON),--json $(JSON))
+
+.PHONY: model
+model: setup  ## [DEPTH=n] every order of events on a device's real modules, deeper than in the tests
+	@DEPTH=$(or $(DEPTH),4) .venv/bin/pytest -q tests/host/test_model_device.py
+
 .PHONY: powercut
 powercut: setup  ## the power cut at every flash operation of every scenario, and again in recovery
 	@$(PY) -m tests.powercut
@@ -79,6 +88,10 @@ conformance: setup  ## VECTORS=dir [INTERPRETER=cpython|micropython|micropython3
 .PHONY: bench
 bench: setup fixtures  ## [JSON=file] times, smallest heaps and native bytes on 32-bit MicroPython
 	@$(PY) -m tests.bench.run $(if $(JSON),--json $(JSON))
+
+.PHONY: rehearsal
+rehearsal: setup  ## [PLANS=200] random plans rehearsed, asked day by day, lived through by devices; the time of a large fleet
+	@PYTHONPATH=tests/portable $(PY) -m tests.bench.rehearsal $(PLANS)
 
 .PHONY: size
 size: setup  ## heap of imports, smallest heaps of a pinned connect, bytes of every .mpy file

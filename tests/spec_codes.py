@@ -25,6 +25,7 @@ AREAS = {
     "cose": "a signed message",
     "der": "DER",
     "hss": "HSS/LMS keys and signatures",
+    "http": "an HTTPS answer, or what was asked for",
     "name": "host names",
     "net": "the network",
     "oid": "object identifiers",

@@ -10,7 +10,7 @@ Names are loaded on first use, so that `import trustanchor` costs next to nothin
 
 __version__ = "0.1.0"
 
-# What applications import, and where it is. None: the module of that name.
+# What applications import, and where it is. None or a path that ends in it: the module itself.
 _HOME = {
     "Context": "tls.client",
     "Refused": "errors",
@@ -19,7 +19,8 @@ _HOME = {
     "UpdateError": "errors",
     "clock": None,
     "connect": "tls.shortcuts",
-    "drop_connections": "tls.client",
+    "drop_connections": "tls.judged",
+    "http": "app.http",
     "judge": "verdict.policy",
     "open_connection": "tls.shortcuts",
 }
@@ -37,4 +38,5 @@ def __getattr__(name):
         module = __import__(home or name, globals(), None, (name,), 1)
     finally:
         collect_every(before)
-    return getattr(module, name) if home else module
+    is_module = home is None or home.endswith("." + name)
+    return module if is_module else getattr(module, name)

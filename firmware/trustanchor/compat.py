@@ -55,6 +55,15 @@ def collecting(steps, count: int = 1024):
         yield
 
 
+def finish(steps):
+    """Run a generator to its end; return what it returned."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as done:
+        return done.value
+
+
 def sha256(*parts: "bytes | bytearray | memoryview") -> bytes:
     """Return SHA-256 over the parts, one after the other, 32 bytes."""
     # Imported late: boot needs no hash before the first record is read.

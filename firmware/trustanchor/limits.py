@@ -86,6 +86,9 @@ LINKS = 8  # cbor.range; signer changes a device may have slept through
 LINK_BYTES = 32768  # bundle.too_large; two authorities and a few HSS signatures of 5 KB
 AUTHORITY_BYTES = 4096  # cbor.range; seven RSA-4096 keys, or forty EC ones
 IGNORED_BYTES = 4096  # cbor.range; an addition that this version steps over
+# In a value that is stepped over: 4,096 one after the other took as long as ten whole states, in
+# one slice. The largest authority, three groups of eight keys, has 82.
+SKIPPED_ITEMS = 128  # cbor.range
 GROUPS = 3  # cbor.range; classical, hash-based, and one more
 GROUP_KEYS = 8  # cbor.range; 3 of 5 and spare
 SIGNATURES = 16  # cbor.range; old and new signers and the backup's in one message
@@ -101,6 +104,12 @@ DENIED_BYTES = 32 * 64  # cbor.range; 64 keys
 
 STAGE_S = 600  # net.timeout; from the first byte of a bundle to its last
 TRIAL_RUN_S = 10  # after that a start of a program counts as no crash of the state in trial
+
+# HTTPS (app/http.py). What a server says is read byte by byte and kept, so it ends early.
+HTTP_HEAD_BYTES = 4096  # http.too_large; heads with trailers; large sites send 1 to 3 KB
+HTTP_LINE_BYTES = 2048  # http.too_large; one line of it; a content security policy is the longest
+HTTP_BODY_BYTES = 16384  # http.too_large; a body in RAM, unless the program says otherwise
+HTTP_REDIRECTS = 4  # http.redirects; to the right name, then to the right place, and twice more
 
 # How far issued_at may lie ahead; time.issued_in_future.
 ISSUED_AHEAD_S = 86400  # of a known clock: time zones and drift

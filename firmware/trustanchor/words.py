@@ -6,7 +6,16 @@ Heap: 0.5 KB from a .mpy file.
 """
 
 # Of the peer or of the moment; and whatever the network did.
-_PASSING = ("tls.closed", "tls.timeout", "tls.no_memory", "time.unknown", "store.busy")
+_PASSING = (
+    "tls.closed",
+    "tls.timeout",
+    "tls.no_memory",
+    "time.unknown",
+    "store.busy",
+    "http.timeout",
+    "http.truncated",
+    "http.no_memory",
+)
 
 
 def may_pass(refused) -> bool:

@@ -28,6 +28,7 @@ from mpremote.transport import TransportError, TransportExecError, listdir_resul
 from mpremote.transport_serial import SerialTransport
 
 from host_tools.build import fold, shorten
+from host_tools.build.kernels import native
 from host_tools.build.places import COMPILED, PACKAGE
 from host_tools.cli.errors import HostError
 from host_tools.cli.output import printable
@@ -41,6 +42,10 @@ _VIPER = "@micropython.viper"
 _COMPILERS = (Path(__file__), Path(fold.__file__), Path(shorten.__file__))
 CPYTHON_ONLY = ("_cpython", "_tls")  # stand in for what boards have built in
 _ARCHIVE_ONLY = "_archive"  # a part of another file, in one form of the package
+# What a kernel of kernels/ needs beside it, and the kernel: only where there is one.
+_WITH_KERNEL = "crypto/_limbs"
+_KERNEL = "crypto/_kernel"
+_NOT_EVERYWHERE = (*CPYTHON_ONLY, _ARCHIVE_ONLY, Path(_WITH_KERNEL).name)
 
 OLDEST_VERSION = (1, 25)
 _BAUD = 115200
@@ -293,7 +298,8 @@ def package_folder(form: str, architecture: str | None, tests: Path | None = Non
 
     Compiled, it is build/mpy/<architecture>/trustanchor, made when a source is newer, with numbers
     for the names of limits.py and kinds.py (fold.py). Only modules of native code depend on the
-    architecture; where a board takes none ("any") they are left out and their plain twins serve.
+    architecture; where a board takes none ("any") they are left out and their plain twins serve. A
+    processor with a kernel (kernels/) has that too, and the module that works with it.
 
     tests  a folder of programs that look at private names: a package of their own keeps these
     """
@@ -302,15 +308,19 @@ def package_folder(form: str, architecture: str | None, tests: Path | None = Non
     name = architecture or "any"
     folder = COMPILED / (f"{name}-{tests.name}" if tests else name) / PACKAGE.name
     sources = _sources(architecture)
+    kernel = architecture if architecture in native.SOURCES else None
     for name in sources:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
     for stale in folder.rglob("*.mpy"):
-        if stale.relative_to(folder).with_suffix("").as_posix() not in sources:
+        name = stale.relative_to(folder).with_suffix("").as_posix()
+        if name not in sources and not (kernel and name == _KERNEL):
             stale.unlink(missing_ok=True)
     march = [f"-march={architecture}"] if architecture else []
     numbers = [sources.pop(name) for name in fold.MODULES]
     for module in numbers:
         compile_newer(module, folder, *MPY_OPTIONS)  # for applications that ask
+    if kernel and not _is_new(folder / f"{_KERNEL}.mpy", *native.MADE_OF):
+        native.compile_kernel(kernel, folder / f"{_KERNEL}.mpy", MPY_OPTIONS)
     programs = sorted(tests.glob("*.py")) if tests else []
     read = (*numbers, *sources.values(), *programs)
     if all(_is_new(folder / f"{name}.mpy", *read) for name in sources):
@@ -343,7 +353,8 @@ def rewritten(architecture: str | None, programs: Iterable[Path] = ()) -> dict[s
 
 def _sources(architecture: str | None) -> dict[str, Path]:
     """The sources of a board's package by module; native code only where there is a processor."""
-    found = {name: PACKAGE / f"{name}.py" for name in package_modules()}
+    modules = [*package_modules(), *([_WITH_KERNEL] if architecture in native.SOURCES else [])]
+    found = {name: PACKAGE / f"{name}.py" for name in modules}
     return {
         name: source
         for name, source in found.items()
@@ -356,14 +367,14 @@ def package_modules() -> list[str]:
     return sorted(
         path.relative_to(PACKAGE).with_suffix("").as_posix()
         for path in PACKAGE.rglob("*.py")
-        if path.stem not in (*CPYTHON_ONLY, _ARCHIVE_ONLY)
+        if path.stem not in _NOT_EVERYWHERE
     )
 
 
 # Modules whose functions applications call, perhaps with keywords.
 _FOR_APPLICATIONS = frozenset(
     {
-        "__init__", "clock", "errors", "state/anchors", "state/derive", "state/local",
+        "__init__", "app/http", "clock", "errors", "state/anchors", "state/derive", "state/local",
         "state/literals", "state/model", "state/rules", "store/trust_store", "tls/client",
         "tls/dial", "tls/handshake", "tls/literal", "tls/shortcuts", "tls/streams",
         "verdict/policy",
@@ -408,7 +419,7 @@ def package_files(form: str, architecture: str | None) -> dict[str, bytes]:
     return {
         file.relative_to(folder).as_posix(): file.read_bytes()
         for file in sorted(folder.rglob(f"*.{form}"))
-        if file.stem not in (*CPYTHON_ONLY, _ARCHIVE_ONLY)
+        if form == "mpy" or file.stem not in _NOT_EVERYWHERE
     }
 
 

@@ -25,9 +25,10 @@ def spoken_names(sources: Iterable[str]) -> set[str]:
     """Every name by which some module speaks of what is in another, or passes by keyword."""
     found: set[str] = set()
     attributes: set[str] = set()
-    for source in sources:
+    trees = [ast.parse(source) for source in sources]
+    inherited = _inherited(trees)
+    for tree in trees:
         here = set()
-        tree = ast.parse(source)
         classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
@@ -36,13 +37,38 @@ def spoken_names(sources: Iterable[str]) -> set[str]:
                 here.add(node.attr)
             elif isinstance(node, ast.ImportFrom):
                 found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ClassDef) and any(
+            if isinstance(node, ast.ClassDef) and (
+                node.name in inherited
+                or any(isinstance(base, ast.Name) and base.id in inherited for base in node.bases)
+            ):
+                found |= {one.attr for one in ast.walk(node) if isinstance(one, ast.Attribute)}
+            if isinstance(node, ast.ClassDef) and any(
                 not isinstance(base, ast.Name) or base.id not in classes for base in node.bases
             ):
                 # What it defines may stand for a method of the class of another module.
                 found |= {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
         found |= {name for name in here if not _is_private(name)} | attributes & here
         attributes |= here
+    return found
+
+
+def _inherited(trees: list[ast.Module]) -> set[str]:
+    """The names of classes that have a subclass in another module than their own.
+
+    Two modules then name the attributes of one object, and the same short name is not to be
+    given to two of them.
+    """
+    found: set[str] = set()
+    for tree in trees:
+        imported = {
+            alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.level
+            for alias in node.names
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                found |= {base.id for base in node.bases if isinstance(base, ast.Name)} & imported
     return found
 
 

@@ -336,6 +336,50 @@ REASONS: dict[str, tuple[str, str]] = {
         "The bytes end before the element does.",
         "The file or message is incomplete: obtain it again.",
     ),
+    "http.closed": (
+        "The answer was closed before all of it was read.",
+        "Read an answer before its connection is closed, and ask again after a refusal.",
+    ),
+    "http.json": (
+        "The answer's body is not JSON.",
+        "Look at the answer's status and content-type; perhaps it is a page for people.",
+    ),
+    "http.malformed": (
+        "The answer breaks HTTP's format; the detail says where.",
+        "Check that the port speaks HTTP/1.1 and what stands between it and the server.",
+    ),
+    "http.no_length": (
+        "The answer does not say where its body ends.",
+        "Have the server send Content-Length, or chunks: an answer that is cut looks the same.",
+    ),
+    "http.no_memory": (
+        "The heap is too full for the answer.",
+        "Read it in pieces, or save it to a file.",
+    ),
+    "http.redirect": (
+        "The server sends the device to a host that its trust state does not name.",
+        "Add the host to a service of the state, or ask the server that has the answer.",
+    ),
+    "http.redirects": (
+        "The server redirects again and again.",
+        "Ask for the place where the answer is.",
+    ),
+    "http.timeout": (
+        "The answer did not come in time.",
+        "Check the network and the server, or give the call more timeout_s.",
+    ),
+    "http.too_large": (
+        "The answer is larger than its limit.",
+        "Raise the call's limit, or save the body to a file; a head has a limit of its own.",
+    ),
+    "http.truncated": (
+        "The connection ended before the answer did.",
+        "Try again.",
+    ),
+    "http.url": (
+        "This is no URL that can be asked for.",
+        "Use https://host[:port]/path in ASCII, without a user name.",
+    ),
     "name.mismatch": (
         "The certificate is for other hosts than the one asked for.",
         "Check the host name; if it is right, this is another server or a certificate without it.",

@@ -14,6 +14,7 @@ from rich.text import Text
 from host_tools.cli.errors import HostError
 from host_tools.cli.output import console, print_json, printable, progress_bar, verdict_text
 from host_tools.cli.reasons import explain
+from host_tools.rehearsal import guard, plan
 from host_tools.signing import (
     describe,
     description,
@@ -45,6 +46,7 @@ examples:
   trustanchor bundle sign fleet-2.draft --current fleet-1.bundle --key alice.pem
   trustanchor bundle sign fleet-2.draft --current fleet-1.bundle \\
       --key 'pkcs11:token=T;object=bob?module-path=M'
+  trustanchor bundle build fleet-3.toml --current fleet-2.bundle --fleet plan.toml
   trustanchor bundle verify fleet-2.bundle --current fleet-1.bundle
   trustanchor bundle diff fleet-1.bundle fleet-2.bundle
 """
@@ -85,6 +87,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "found",
     )
 
+    _add_fleet(build)
+
     sign = add("sign", "add one signer's signatures to a draft")
     sign.add_argument("draft", type=Path, help="what `bundle build` has written; is added to")
     how = sign.add_mutually_exclusive_group(required=True)
@@ -115,6 +119,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="SEQ",
         help="the sequence number of the new state: what weakens protection has been read",
     )
+    _add_fleet(sign)
     sign.add_argument("--ledger", type=Path, help="HSS ledger; default: beside the share")
     sign.add_argument("-o", "--output", type=Path, help="the bundle; default: draft name, .bundle")
     keyfiles.add_passphrase_option(sign)
@@ -152,6 +157,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _build(arguments: argparse.Namespace) -> int:
     output = arguments.output or arguments.toml.with_suffix(".draft")
     described = description.load(arguments.toml)
+    described.accepted_stranding = _accepted(arguments)
     kind = "rescue" if arguments.rescue else "state"
     files = {path: _bundle(path) for path in arguments.current or []}
     current, links = b"", []
@@ -168,6 +174,7 @@ def _build(arguments: argparse.Namespace) -> int:
     for path, code in said.items():
         if code != "ok" and path in files:
             raise HostError(f"{path}: a device that has it answers {code}: {explain(code)}", code)
+    _guard(arguments, made)
     outputs.write_new(output, draft.dump(made))
     devices = [{"bundle": str(path), "code": code} for path, code in said.items()]
     if arguments.json:
@@ -178,6 +185,63 @@ def _build(arguments: argparse.Namespace) -> int:
     _print_said(out, said)
     _print_missing(out, made, output)
     return 0
+
+
+def _add_fleet(action: argparse.ArgumentParser) -> None:
+    action.add_argument(
+        "--fleet",
+        type=Path,
+        metavar="PLAN",
+        help="plan of `trustanchor rehearse`: refuse what would strand devices in it",
+    )
+    action.add_argument(
+        "--accept-stranding",
+        metavar="REASON",
+        help="go on although devices would be stranded, and say why: `build` writes the reason "
+        "into what is signed, `sign` takes it as a confirmation of those words",
+    )
+
+
+def _accepted(arguments: argparse.Namespace) -> str | None:
+    reason: str | None = arguments.accept_stranding
+    if reason is None:
+        return None
+    wrong = description.reason_text(reason)
+    if not arguments.fleet:
+        wrong = "is for what --fleet finds: name the plan of the fleet too"
+    if wrong:
+        raise HostError(f"--accept-stranding {wrong}.", "bundle.reason")
+    return reason
+
+
+def _guard(arguments: argparse.Namespace, made: Draft) -> None:
+    """Refuse what strands devices of the fleet, unless the payload says why it may."""
+    given = _accepted(arguments)
+    if not arguments.fleet:
+        return
+    found = guard.strandings(plan.load(arguments.fleet), made)
+    if not found:
+        if given is not None:
+            raise HostError(
+                "No device is stranded: leave --accept-stranding out.", "bundle.reason"
+            )
+        return
+    shown = describe.describe(draft.unsigned(made.state.kind, made.state.payload))
+    recorded = shown["accepted_stranding"]
+    if recorded is None:
+        advice = (
+            "Change the state or the plan; or build it with --accept-stranding and the reason, "
+            "which everybody then signs."
+        )
+    elif given != recorded:
+        advice = (
+            f"The draft says why they may be: {describe.whole(recorded)}. Who agrees gives the "
+            "same words with --accept-stranding."
+        )
+    else:
+        console(stderr=True).print(guard.refusal(found), soft_wrap=True, markup=False)
+        return
+    raise HostError(f"{guard.refusal(found)}\n{advice}", "bundle.stranding")
 
 
 def _refused(path: Path, error: TrustError, where: str) -> HostError:
@@ -239,6 +303,7 @@ def _sign(arguments: argparse.Namespace) -> int:
             "have with --current.",
             "bundle.base_other",
         )
+    _guard(arguments, made)
     if not made.missing():
         # A try before this one was interrupted when all had signed: only the files are missing.
         return _finish(arguments, made, None, [])

@@ -65,7 +65,8 @@ def _print(entries: list[history.Entry], findings: list[history.Finding]) -> Non
     console().print(shown)
     for one in entries:
         if one.replaces is not None:
-            print(f"{one.name} after {one.replaces.name}:")
+            why = one.shown["reason"]
+            print(f"{one.name} after {one.replaces.name}" + (f" ({why}):" if why else ":"))
             for words in one.words() or ["nothing else changes"]:
                 print(f"  {words}")
     for finding in findings:
@@ -94,6 +95,7 @@ def markdown(entries: list[history.Entry], findings: list[history.Finding]) -> s
             f"- files: {_escaped(', '.join(one.files))}",
             f"- replaces: {_replaces(one)}" + (f" {one.replaces.digest}" if one.replaces else ""),
             *[f"- signed by: {_escaped(signer)}" for signer in one.shown["signed_by"]],
+            *_why(one),
             "",
         ]
         if one.replaces is not None:
@@ -102,6 +104,12 @@ def markdown(entries: list[history.Entry], findings: list[history.Finding]) -> s
     lines += ["## Findings", ""]
     lines += [f"- {one.kind}: {_escaped(one.text)}" for one in findings] or ["None."]
     return "\n".join(lines)
+
+
+def _why(entry: history.Entry) -> list[str]:
+    """What the signed payload says of its own purpose."""
+    fields = (("reason", "reason"), ("stranding accepted", "accepted_stranding"))
+    return [f"- {name}: {_escaped(entry.shown[one])}" for name, one in fields if entry.shown[one]]
 
 
 def _escaped(text: str) -> str:

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives import serialization
 ANSWER = b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 # Content types of TLS records, RFC 8446 section 5.1.
 CHANGE_CIPHER_SPEC = 20
+ALERT = 21
 HANDSHAKE = 22
 _PATIENCE_S = 20  # no connection outlives a test run
 

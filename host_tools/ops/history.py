@@ -16,7 +16,7 @@ from host_tools.signing import describe, draft
 from trustanchor.errors import TrustError
 
 # They differ between any two bundles and stand in the record on their own.
-_OWN = ("bytes", "payload_digest", "epoch", "sequence", "issued_at", "signed_by")
+_OWN = ("bytes", "payload_digest", "epoch", "sequence", "issued_at", "signed_by", "reason")
 
 
 @dataclass
@@ -59,6 +59,8 @@ class Entry:
             "issued_at": self.shown["issued_at"],
             "expires_at": self.shown["expires_at"],
             "signed_by": self.shown["signed_by"],
+            "reason": self.shown["reason"],
+            "accepted_stranding": self.shown["accepted_stranding"],
             "files": self.files,
             "replaces": before and {"state": before.name, "digest": before.digest},
             "refused": self.refused,

@@ -6,7 +6,9 @@ device's judge() is asked just behind each of them: nothing is interpolated and 
 here a second time.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from host_tools.ops import states
 from trustanchor.errors import TrustError
@@ -21,7 +23,7 @@ def accepted_until(
 ) -> int | None:
     """The last of the dates at which the verdict may change, in Unix seconds, up to which devices
     accept; None: to the end of the horizon. The chain must be accepted at `at`."""
-    for moment in sorted(set(_dates(deployed, chain))):
+    for moment in sorted(set(dates_of(deployed.state, chain))):
         if at < moment <= at + HORIZON_S:
             answer = states.ask(deployed, chain, host, port, moment)
             if not answer.accepted:
@@ -29,16 +31,11 @@ def accepted_until(
     return None
 
 
-def _dates(deployed: states.Deployed, chain: list[bytes]) -> Iterator[int]:
-    """The first second of each new situation: both ends of a validity are inclusive."""
-    state = deployed.state
+def dates_of(state: Any, chain: Sequence[bytes]) -> Iterator[int]:
+    """When the verdict of a state over a chain may change: the first second of each new situation,
+    in Unix seconds. Both ends of a validity are inclusive."""
     for der in [*chain, *state.intermediates]:
-        try:
-            parsed = derive.Certificate(der)
-        except TrustError:
-            continue  # an extra that no path can use has no date that matters
-        yield parsed.not_before
-        yield parsed.not_after + 1
+        yield from _validity(bytes(der))
     for one in [pin for pin_set in state.pin_sets for pin in pin_set.pins]:
         yield from _window(one.not_before, one.not_after)
     for anchor in state.anchors:
@@ -47,6 +44,16 @@ def _dates(deployed: states.Deployed, chain: list[bytes]) -> Iterator[int]:
         if service.max_state_age_s is not None:
             yield state.issued_at + service.max_state_age_s
             yield state.issued_at + service.max_state_age_s + 1
+
+
+@functools.lru_cache(maxsize=1024)
+def _validity(der: bytes) -> tuple[int, ...]:
+    """A rehearsal asks for the same certificates once for each state."""
+    try:
+        parsed = derive.Certificate(der)
+    except TrustError:
+        return ()  # an extra that no path can use has no date that matters
+    return parsed.not_before, parsed.not_after + 1
 
 
 def _window(first: int | None, last: int | None) -> Iterator[int]:

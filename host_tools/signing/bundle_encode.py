@@ -26,6 +26,9 @@ from trustanchor.state.model import Pin, PinSet, Service
 
 VERSION = 1
 CONTENT_TYPE = "application/x.trustanchor-"
+# Fields of a state that no device reads: for whoever signs, and for the record.
+REASON, ACCEPTED_STRANDING = 20, 21
+REASON_CHARACTERS = 512
 _COSE_SIGN = 98
 _ALG, _CONTENT_TYPE, _KID = 1, 3, 4
 _PSS_SALT_BYTES = 32
@@ -116,6 +119,8 @@ class Description:
     is_partial: bool = False
     trial_s: int | None = None
     tries: int | None = None
+    reason: str | None = None  # for people
+    accepted_stranding: str | None = None  # why devices may be cut off
     extra: dict[int, Any] = field(default_factory=dict)  # fields 20 to 23
 
 
@@ -144,6 +149,8 @@ def encode_state(description: Description) -> bytes:
         15: b"".join(denied) or None,
         16: _list(description.intermediates),
         17: [_anchor(anchor) for anchor in description.anchors],
+        REASON: description.reason,
+        ACCEPTED_STRANDING: description.accepted_stranding,
         **description.extra,
     }
     return _dumps(_map({key: None if value == [] else value for key, value in state.items()}))

@@ -18,11 +18,11 @@ from rich.text import Text
 from rich.tree import Tree
 
 from host_tools.cli.output import printable
-from host_tools.signing import description, draft, signers
+from host_tools.signing import bundle_encode, description, draft, signers
 from trustanchor.compat import sha256
 from trustanchor.encoding.cbor import BytesSource, Reader
+from trustanchor.errors import TrustError
 from trustanchor.update import authority, bundle
-from trustanchor.update.cose import Message
 from trustanchor.update.prefix import TYPES
 
 Shown = dict[str, Any]
@@ -31,7 +31,7 @@ Shown = dict[str, Any]
 def describe(content: bytes) -> Shown:
     """Everything a bundle file says; raises the device's own refusals."""
     source = BytesSource(content)
-    message = Message(Reader(source))
+    message = draft.message_at(Reader(source))
     state: Any = bundle.parse(source)
     return {
         "type": TYPES[message.type].decode(),
@@ -45,6 +45,8 @@ def describe(content: bytes) -> Shown:
         "devices": _list(state.devices),
         "revert": "never" if state.never_reverts else "on-evidence",
         "overrides": list(state.overrides),
+        "reason": _note(content, bundle_encode.REASON),
+        "accepted_stranding": _note(content, bundle_encode.ACCEPTED_STRANDING),
         "trial": {"deadline_s": state.trial_s, "tries": state.tries, "partial": state.is_partial},
         "probes": [
             {"service": one.service, "host": one.host, "port": one.port} for one in state.probes
@@ -238,13 +240,28 @@ def _ignored(content: bytes) -> Shown:
     for number in reader.fields():
         begin = reader.pos
         reader.skip()
-        if number >= 18:
+        if number >= 18 and _note(content, number) is None:
             found[str(number)] = payload[begin : reader.pos].hex()
     return found
 
 
+def _note(content: bytes, number: int) -> str | None:
+    """The text of one of the two fields that are for people, None if absent or anything else."""
+    if number not in (bundle_encode.REASON, bundle_encode.ACCEPTED_STRANDING):
+        return None
+    reader = Reader(BytesSource(draft.payload_of(content)))
+    for found in reader.fields():
+        if found == number:
+            try:
+                return str(reader.text(1, bundle_encode.REASON_CHARACTERS))
+            except TrustError:
+                return None  # shown among ignored_fields
+        reader.skip()
+    return None
+
+
 def _link(content: bytes) -> Shown:
-    link: Any = authority.Link(Message(Reader(BytesSource(content))))
+    link: Any = draft.link_of(BytesSource(content))
     return {
         "epoch": link.epoch,
         "sequence": link.sequence,

@@ -41,7 +41,13 @@ from host_tools.cli.output import printable
 from host_tools.cli.reasons import explain
 from host_tools.commands import pin
 from host_tools.signing import hss_keys, inputs, signers
-from host_tools.signing.bundle_encode import Authority, Description, Key, Probe
+from host_tools.signing.bundle_encode import (
+    REASON_CHARACTERS,
+    Authority,
+    Description,
+    Key,
+    Probe,
+)
 from trustanchor.errors import TrustError
 from trustanchor.kinds import (
     CLIENT_AUTH,
@@ -201,6 +207,7 @@ def _description(top: Table, now: int) -> Description:
         backup=_authority(top, "backup"),
         never_reverts=top.choice("revert", {"on-evidence": 0, "never": 1}, "on-evidence") == 1,
         overrides=top.texts("overrides", []),
+        reason=_reason(top, top.take("reason", str, None)),
         is_partial=top.take("partial", bool, False),
         trial_s=trial_s,
         tries=tries,
@@ -215,6 +222,22 @@ def _description(top: Table, now: int) -> Description:
     )
     top.finish()
     return described
+
+
+def reason_text(text: str) -> str | None:
+    """What is wrong with a reason, as the end of a sentence, or None (SPEC.md "State")."""
+    if not 1 <= len(text) <= REASON_CHARACTERS:
+        return f"has {len(text)} characters; allowed are 1 to {REASON_CHARACTERS}"
+    if not all(" " <= char <= "~" for char in text):
+        return "is written in printable ASCII, on one line"
+    return None
+
+
+def _reason(top: Table, reason: str | None) -> str | None:
+    wrong = None if reason is None else reason_text(reason)
+    if wrong:
+        raise top.refuse(f"reason {wrong}.")
+    return reason
 
 
 def _read(table: Table, read: Callable[[Table], Value]) -> Value:

@@ -26,13 +26,14 @@ from host_tools.signing import bundle_encode, inputs
 from host_tools.signing.bundle_encode import Authority, Description, Key, PublicKey
 from host_tools.signing.signers import ALGORITHM_NAMES
 from trustanchor import kinds
+from trustanchor.compat import finish
 from trustanchor.crypto import signatures
 from trustanchor.encoding.cbor import BytesSource, Reader
 from trustanchor.errors import TrustError, UpdateError
 from trustanchor.kinds import CLOCK_VERIFIED
 from trustanchor.limits import LINKS
 from trustanchor.state.record import Record
-from trustanchor.update import acceptance, authority, bundle, prefix
+from trustanchor.update import acceptance, authority, bundle, cose, prefix
 from trustanchor.update.authority import Link
 from trustanchor.update.cose import Message
 
@@ -149,7 +150,7 @@ class Draft:
         # refused now, while its signers are still at hand.
         if self.link is None:
             return
-        link = Link(Message(Reader(BytesSource(self.link.message()))))
+        link = link_of(BytesSource(self.link.message()))
         for _ in authority.verifying(link.message, (link.old, link.authority)):
             pass
 
@@ -258,10 +259,10 @@ def refused_by_its_own(content: bytes) -> str | None:
     """
     source = BytesSource(content)
     try:
-        message = authority.opened(source)
+        message = finish(authority.opened(source))
         first: Any = prefix.Prefix(source)
         own = authority.authority_at(source, first.authority)
-        own.check(authority.authority_at(source, first.backup))
+        finish(own.checking(authority.authority_at(source, first.backup)))
         kids = [kid for kid, _, _ in own.members()]
         message.signatures = [one for one in message.signatures if one.kid in kids]
         for _ in authority.verifying(message, (own,)):
@@ -283,14 +284,27 @@ def compare_base(draft: Draft, known: bytes, name: str) -> None:
         )
 
 
+def message_at(reader: Reader) -> Message:
+    """The message that begins where reader stands, whole; reader stands behind it afterwards."""
+    message: Message = finish(cose.reading(reader))
+    return message
+
+
+def link_of(source: BytesSource) -> Link:
+    """The link that is the first message of source; raises the device's own refusals."""
+    link = Link(message_at(Reader(source)))
+    finish(link.reading())
+    return link
+
+
 def links_in(content: bytes) -> list[bytes]:
     """The link messages that follow the state in a bundle file."""
     source = BytesSource(content)
-    reader = Reader(source, Message(Reader(source)).end)
+    reader = Reader(source, message_at(Reader(source)).end)
     found = []
     while reader.more():
         start = reader.pos
-        message = Message(reader)
+        message = message_at(reader)
         found.append(content[start : message.end])
     return found
 
@@ -303,16 +317,16 @@ def position(content: bytes) -> tuple[int, int]:
 
 def place_of_link(content: bytes) -> tuple[int, int]:
     """(epoch, sequence) a link leads to."""
-    return Link(Message(Reader(BytesSource(content)))).place
+    return link_of(BytesSource(content)).place
 
 
 def read_link(content: bytes, name: str) -> bytes:
     """One link message in a file of its own, or refuse."""
     reader = Reader(BytesSource(content))
-    message = Message(reader)
+    message = message_at(reader)
     if message.type != kinds.LINK or reader.more():
         raise HostError(f"{name}: not a link.", "bundle.link")
-    Link(message)
+    link_of(BytesSource(content))
     return content
 
 

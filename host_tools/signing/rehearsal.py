@@ -44,6 +44,8 @@ _STATE = {
     15: "deny",
     16: "intermediates",
     17: "anchor",
+    20: "reason",
+    21: "accepted_stranding",
 }
 _INNER = {
     5: {0: "products", 1: "devices"},
@@ -62,14 +64,19 @@ _NUMBERED = {
 
 def rehearse(made: Draft, current: bytes, device: Device | None = None) -> Record:
     """Return the record of a device at current (b"": none yet), or raise its refusal."""
-    full = replace(
-        made, state=_as_signed(made, made.state), link=made.link and _as_signed(made, made.link)
-    )
+    full = as_if_signed(made)
     with _signatures_taken_as_valid():
         record = draft.accept(full.file(), current, device)
         if current == made.current:
             full.accept(device)  # its link too
     return record
+
+
+def as_if_signed(made: Draft) -> Draft:
+    """The draft with a blank signature of every signer asked for."""
+    return replace(
+        made, state=_as_signed(made, made.state), link=made.link and _as_signed(made, made.link)
+    )
 
 
 def _as_signed(made: Draft, part: Part) -> Part:

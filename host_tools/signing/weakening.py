@@ -50,6 +50,11 @@ def _never(path: str, old: Any, new: Any) -> list[str]:
     return _any(path, old, new) if new == "never" else []
 
 
+def _stranding(path: str, old: Any, new: Any) -> list[str]:
+    """Devices may be cut off: said anew by each state that may do it."""
+    return [] if new is None else [f"{path}: {whole(new)}"]
+
+
 def _switched_off(path: str, old: Any, new: Any) -> list[str]:
     return _any(path, old, new) if old and not new else []
 
@@ -169,6 +174,8 @@ _STATE: dict[str, Rule] = {
     "signed_by": _harmless,
     "links": _harmless,
     "intermediates": _harmless,
+    "reason": _harmless,
+    "accepted_stranding": _stranding,
     "revert": _never,
     "expires_at": _bound,
     "products": _wider,

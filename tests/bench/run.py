@@ -342,7 +342,8 @@ def main() -> int:
                 show(row)
                 rows.append(asdict(row))
     rows += worst_rows(Bench(interpreter, folder), chosen.only)
-    print("native code, bytes a module and architecture (at most 8,192 together)")
+    print("native code, bytes a module and architecture (at most 10,240 together; of _kernel and")
+    print("_field a board loads one)")
     for architecture in ARCHITECTURES:
         found = native.bytes_of(deploy.package_folder("mpy", architecture))
         total = sum(found.values())

@@ -17,6 +17,7 @@ INTERNAL = {
     "Store.adopt", "Store.take_up", "Store.join", "Store.tables", "Store.disprove",
     "Store.previous", "Store.stands", "Store.source", "Store.rules", "Store.trials",
     "Store.prefix", "Store.slot", "Store.write", "Store.judged", "Store.sure_time",
+    "Context.literal_store",
 }  # fmt: skip
 
 

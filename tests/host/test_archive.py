@@ -40,7 +40,7 @@ def test_a_board_imports_every_module_from_it(tmp_path: Path) -> None:
         "print(trustanchor.Context, trustanchor.__path__)\n"
         "try:\n    import trustanchor.absent\nexcept ImportError as error:\n    print(error)\n"
     )
-    with Board(tmp_path / "flash.img", heap="256K") as board:
+    with Board(tmp_path / "flash.img", heap="384K") as board:
         with deploy.Board.open(board.port) as link:
             deploy.install(link)
             changed = deploy.install(link, form="archive")

@@ -34,13 +34,13 @@ from host_tools.signing.bundle_encode import (
 )
 from tests.certs import pki
 from tests.certs.fixture_bundle import HssSigner
+from trustanchor.compat import finish
 from trustanchor.encoding.cbor import BytesSource, Reader
 from trustanchor.errors import TrustError
 from trustanchor.kinds import MODE_KEY
 from trustanchor.limits import BUILD_AT
 from trustanchor.state.model import Pin, PinSet, Service
-from trustanchor.update import acceptance
-from trustanchor.update.cose import Message
+from trustanchor.update import acceptance, cose
 
 AAD = b"trustanchor/state/1"
 CONTENT_TYPE = "application/x.trustanchor-state"
@@ -233,7 +233,7 @@ def test_pyhsslms_verifies_the_hss_signature_of_our_message() -> None:
     signer = HssSigner()
     payload = payload_for([signer])
     data = sign("state", payload, [signer])
-    message = Message(Reader(BytesSource(data)))
+    message = finish(cose.reading(Reader(BytesSource(data))))
     start, end = message.signatures[0].span
     public = pyhsslms.HssPublicKey.deserialize(signer.public)
     assert public.verify(to_be_signed("state", payload, signer), data[start:end])

@@ -21,6 +21,7 @@ FOLDERS: dict[str, tuple[str, ...]] = {
     "update": ("crypto", "encoding", "state", "x509"),
     "store": ("crypto", "encoding", "state", "update"),
     "tls": ("state", "verdict", "x509"),
+    "app": ("crypto", "encoding", "state", "store", "tls", "update", "verdict", "x509"),
 }
 # What other folders may ask cryptography for; the rest of it is behind this door.
 DOOR = "signatures"
@@ -40,7 +41,9 @@ def modules() -> list[str]:
     return sorted(file.relative_to(PACKAGE).with_suffix("").as_posix() for file in found)
 
 
-MODULES = frozenset(modules())
+# Machine code, made by host_tools/build/kernels for the processors that it knows.
+KERNEL = "crypto/_kernel"
+MODULES = frozenset([*modules(), KERNEL])
 
 
 def folder_of(module: str) -> str:

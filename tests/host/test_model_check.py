@@ -9,22 +9,21 @@ but the generation are one.
     DEPTH=4 pytest tests/host/test_model_check.py     goes deeper than the usual 3
 """
 
-import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import suppress
 
 import pytest
 from scratch import key
 from stand_in import Clock, Nvs, SmallStore, Verdict, asked, bundle
 
+from tests.model.flash import Cut, Flash, on
 from trustanchor.compat import sha256
 from trustanchor.errors import StoreError, TrustError, UpdateError
 from trustanchor.limits import BUILD_AT
 from trustanchor.state import packing, record
 from trustanchor.state.local import retired_entry
-from trustanchor.store import cache, copies, install, stage, trust_store
+from trustanchor.store import install, trust_store
 
 DEPTH = int(os.environ.get("DEPTH", "3"))
 ROOT = "/trust"
@@ -40,100 +39,6 @@ BUNDLES = {
     "after": bundle(2, epoch=1, issued_at=BUILD_AT + 20, trial=1, pins=("three", "one", "five")),
 }
 OF_DIGEST = {sha256(data): data for data in BUNDLES.values()}
-
-
-class Cut(BaseException):
-    pass
-
-
-class Flash:
-    """A file system and an NVS in memory.
-
-    budget    how many changes happen before the cut
-    fails_at  number of the change that fails
-    """
-
-    def __init__(self, files: dict[str, bytes], nvs: dict[str, bytes] | None) -> None:
-        self.files = dict(files)
-        self.nvs: Nvs | None = None
-        if nvs is not None:
-            self.nvs = Nvs()
-            self.nvs.kept = dict(nvs)
-            self.nvs.operation = self.change
-        self.changes = 0
-        self.budget = -1
-        self.fails_at = -1
-
-    def change(self) -> None:
-        if self.changes == self.budget:
-            raise Cut
-        self.changes += 1
-        if self.changes == self.fails_at:
-            raise OSError(5, "EIO")
-
-    # The parts of `os` and `open` that the store uses.
-
-    def open(self, path: str, mode: str) -> io.BytesIO:
-        if mode == "rb":
-            if path not in self.files:
-                raise FileNotFoundError(2, path)
-            return io.BytesIO(self.files[path])
-        return _Writer(self, path)
-
-    def mkdir(self, path: str) -> None:
-        raise FileExistsError(17, path)
-
-    def listdir(self, folder: str) -> list[str]:
-        start = folder + "/"
-        return [path[len(start) :] for path in self.files if path.startswith(start)]
-
-    def rename(self, path: str, to: str) -> None:
-        self.change()
-        self.files[to] = self.files.pop(path)
-
-    def remove(self, path: str) -> None:
-        if path not in self.files:
-            raise FileNotFoundError(2, path)
-        self.change()
-        del self.files[path]
-
-    def stat(self, path: str) -> tuple[int, ...]:
-        if path not in self.files:
-            raise FileNotFoundError(2, path)
-        return (0, 0, 0, 0, 0, 0, len(self.files[path]))
-
-    def statvfs(self, path: str) -> tuple[int, ...]:
-        return (4096, 4096, 512, 512)
-
-
-class _Writer(io.BytesIO):
-    """LittleFS: what is written counts when the file is closed, all of it."""
-
-    def __init__(self, flash: Flash, path: str) -> None:
-        super().__init__()
-        self._flash = flash
-        self._path = path
-
-    def __exit__(self, kind: object, *rest: object) -> None:
-        if kind is None:
-            self._flash.change()
-            self._flash.files[self._path] = self.getvalue()
-
-
-@contextmanager
-def on(flash: Flash) -> Iterator[None]:
-    """Let the store's modules see this flash and no other."""
-    modules: tuple[Any, ...] = (cache, copies, install, stage, trust_store)
-    kept = [module.os for module in modules]
-    for module in modules:
-        module.os = flash
-        module.open = flash.open
-    try:
-        yield
-    finally:
-        for module, old in zip(modules, kept, strict=True):
-            module.os = old
-            del module.open
 
 
 class Ghost:

@@ -18,6 +18,7 @@ AREAS = {
     "cose",
     "der",
     "hss",
+    "http",
     "name",
     "net",
     "oid",

@@ -1,22 +1,14 @@
 # SPDX-License-Identifier: MIT
 """ECDSA signatures made by hand, for tests: slow, plain, and not on any device."""
 
-from trustanchor.compat import sha256
+from trustanchor.compat import finish, sha256
 from trustanchor.crypto import _ecdsa_plain, ecdsa
-
-
-def run(steps):
-    try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        return done.value
 
 
 def verify(on, q, e, r, s, kept=None):
     # Of a digest with more bits than n the leftmost count: seven bits are cut off on P-521.
     digest = (e << (-on.bits % 8)).to_bytes(on.size, "big")
-    return run(ecdsa.verifying(on, q, digest, r, s, kept))
+    return finish(ecdsa.verifying(on, q, digest, r, s, kept))
 
 
 def times(on, k, point=None):

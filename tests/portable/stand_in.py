@@ -143,8 +143,19 @@ class SmallStore(Store):
     def _parse(self, source):
         return parse(source)
 
-    def prefix(self, source):
-        return parse(source)
+    def prefix(self, source, early=False):
+        return SmallPrefix(source)
+
+
+class SmallPrefix:
+    """Of a state what deciding needs of those in force."""
+
+    def __init__(self, source):
+        self.payload_digest = parse(source).payload_digest
+
+    def digesting(self):
+        yield
+        return self.payload_digest
 
 
 class Clock:

@@ -200,14 +200,21 @@ def test_an_addition_without_end_is_read_no_further_than_its_limit():
         source = Counting(b"\x99\xff\xff")
         refuses("cbor.range", ignore, key, Reader(source))
         true(source.last <= IGNORED_BYTES, source.last)
-    exact = Reader(BytesSource(b"\x99\x0f\xfd" + bytes(4093) + b"\x07"))
+    exact = Reader(BytesSource(b"\x59\x0f\xfd" + bytes(4093) + b"\x07"))
     ignore(20, exact)
     equal(exact.uint(0, 9), 7)
+    for key in (20, 23):
+        items = Reader(BytesSource(b"\x98\x7f" + bytes(127) + b"\x07"))
+        ignore(key, items)
+        equal(items.uint(0, 9), 7)
+        # Each skip has the whole allowance, and no more than that.
+        ignore(key, Reader(BytesSource(b"\x98\x7f" + bytes(127))))
+        refuses("cbor.range", ignore, key, Reader(BytesSource(b"\x98\x80" + bytes(128))))
     refuses("bundle.unknown_field", ignore, 19, reader("07"))
 
 
 def test_an_authority_of_exactly_its_limit_is_stepped_over():
-    data = b"\x99\x0f\xfd" + bytes(4093)
+    data = b"\x59\x0f\xfd" + bytes(4093)
     source = Reader(BytesSource(data + b"\x07"))
     equal(record_span(source), (0, AUTHORITY_BYTES))
     equal(source.uint(0, 9), 7)

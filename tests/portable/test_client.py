@@ -5,11 +5,22 @@ from test_dial import NO_HOSTS
 
 from check import equal, refuses
 from trustanchor.state.literals import literal
-from trustanchor.tls import client
+from trustanchor.tls import client, handshake, judged, light
 from trustanchor.tls.literal import LiteralStore
 from trustanchor.verdict import policy
 
 PINS = [b"1" * 32, b"2" * 32]
+
+
+class Store(LiteralStore):
+    """A store as far as a Context asks one."""
+
+    class clock:
+        now = None
+
+    def __init__(self, state):
+        super().__init__(state)
+        self.on_change = []
 
 
 class Sock:
@@ -21,32 +32,28 @@ class Sock:
 
 
 def wrapped(tls, **named):
-    """Return (the server name that TLS sends, the host that is judged) for these arguments."""
+    """Return (the server name that TLS sends, the host that is judged or None) for these."""
     seen = []
 
     class Connection:
         def handshake(self):
             pass
 
-    def start(native, sock, server_side, hostname, *rest):
-        seen.append(hostname)
+    def start(context, native, sock, server_side, name, host, port):
+        seen.append(name)
+        seen.append(host)
         return Connection()
 
-    asked = tls._asked
-
-    def note(host, port, state=None):
-        seen.append(host)
-        return asked(host, port, state)
-
-    before = client.start
-    client.start = start
-    tls._asked = note
+    ways: "list" = [judged, light]
+    before = [way.start for way in ways]
+    for way in ways:
+        way.start = start
     try:
         tls.wrap_socket(Sock(), **named)
     finally:
-        client.start = before
-        tls._asked = asked
-    return seen[1], seen[0]
+        for way, was in zip(ways, before):
+            way.start = was
+    return seen[0], seen[1]
 
 
 def test_a_host_that_is_no_name_closes_the_socket_before_tls_sees_it():
@@ -59,27 +66,16 @@ def test_a_host_that_is_no_name_closes_the_socket_before_tls_sees_it():
 
 
 def test_the_server_name_has_no_trailing_dot_and_is_no_address():
-    tls = client.Context(pins=PINS)
-    for host, sent, judged in (
-        ("broker.example.net", "broker.example.net", "broker.example.net"),
-        ("Broker.example.net.", "broker.example.net", "broker.example.net"),
-        ("192.0.2.1", None, "192.0.2.1"),
-        ("[2001:DB8::1]", None, "2001:db8::1"),
-        ("::1", None, "::1"),
-        (None, None, None),
-    ):
-        equal(wrapped(tls, server_hostname=host), (sent, judged))
-
-
-class Store(LiteralStore):
-    """A store as far as a Context asks one."""
-
-    class clock:
-        now = None
-
-    def __init__(self, state):
-        super().__init__(state)
-        self.on_change = []
+    for tls in (client.Context(pins=PINS), client.Context(store=Store(literal(PINS)))):
+        for host, sent, asked in (
+            ("broker.example.net", "broker.example.net", "broker.example.net"),
+            ("Broker.example.net.", "broker.example.net", "broker.example.net"),
+            ("192.0.2.1", None, "192.0.2.1"),
+            ("[2001:DB8::1]", None, "2001:db8::1"),
+            ("::1", None, "::1"),
+            (None, None, None),
+        ):
+            equal(wrapped(tls, server_hostname=host), (sent, asked))
 
 
 def test_every_combination_of_arguments_is_honoured_or_refused():
@@ -122,12 +118,12 @@ def judged_at(tls):
         finally:
             policy.judging = before
 
-    before = client.start
-    client.start = start
+    before = handshake.start
+    handshake.start = start
     try:
         tls.wrap_socket(Sock(), do_handshake_on_connect=False)
     finally:
-        client.start = before
+        handshake.start = before
     return seen[0]
 
 
@@ -137,18 +133,18 @@ def test_a_chain_is_judged_by_the_clock_of_its_store():
     store.clock.now = lambda: (1, 2)  # type: ignore[assignment]
     equal(judged_at(client.Context(store=store)), (1, 2))
     equal(judged_at(client.Context(store=store, clock=lambda: (3, 1))), (3, 1))
-    known = judged_at(client.Context(pins=PINS))
+    known = judged_at(client.Context(pins=PINS, check_name=True))
     equal(known[0] > 1, True)
 
 
 def test_a_service_chosen_by_name_keeps_its_port():
     state = literal(PINS)
     tls = client.Context(store=Store(state), service="default")
-    equal(tls._asked("a.example", 8454).port, 8454)
+    equal(judged.asked_of(tls, "a.example", 8454).port, 8454)
     state.services[0].port = 8443
-    equal(tls._asked("a.example", 8443).port, 8443)
+    equal(judged.asked_of(tls, "a.example", 8443).port, 8443)
     # Who wraps a socket may not know.
-    equal(tls._asked("a.example", None).port, 8443)
+    equal(judged.asked_of(tls, "a.example", None).port, 8443)
     for port in (8454, 0):
         sock = Sock()
         error = refuses("service.port", tls.wrap_socket, sock, False, "a.example", True, port)

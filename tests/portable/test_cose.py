@@ -5,15 +5,16 @@ import bundling
 from bundling import encode, kid, signature, state, wrap
 
 from check import equal, refuses, true
+from trustanchor.compat import finish
 from trustanchor.encoding.cbor import BytesSource, Reader
 from trustanchor.kinds import LINK, RESCUE, STATE
-from trustanchor.update.cose import Message
+from trustanchor.update import cose
 
 PAYLOAD = encode(state())
 
 
 def message(data):
-    return Message(Reader(BytesSource(data)))
+    return finish(cose.reading(Reader(BytesSource(data))))
 
 
 def with_signature(protected=None, unprotected=None, value=b"s" * 64, extra=None):
@@ -50,7 +51,7 @@ def test_the_signed_bytes_are_the_sig_structure_over_what_was_received():
     data = wrap("state", PAYLOAD, [signature("state", PAYLOAD, "a1")])
     found = message(data)
     kept = bundling.Kept()
-    found.feed(kept, found.signatures[0].protected)
+    finish(found.feed(kept, found.signatures[0].protected))
     equal(bytes(kept.data), bundling.signed_bytes("state", PAYLOAD, "a1"))
 
 
@@ -60,7 +61,7 @@ def test_the_signed_bytes_of_a_payload_of_any_length_have_the_shortest_head():
         data = wrap("link", payload, [signature("link", b"", "a1")])
         found = message(data)
         kept = bundling.Kept()
-        found.feed(kept, found.signatures[0].protected)
+        finish(found.feed(kept, found.signatures[0].protected))
         true(bytes(kept.data) == bundling.signed_bytes("link", payload, "a1"), str(length))
 
 

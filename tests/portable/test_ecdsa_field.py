@@ -7,19 +7,11 @@ first test says so.
 
 import check
 from check import IS_MICROPYTHON
-from trustanchor.compat import sha256
+from trustanchor.compat import finish, sha256
 from trustanchor.crypto import _ecdsa_plain, ecdsa
 
 _DOUBLE = 0xFF
 _NEGATE = 0x40
-
-
-def _run(steps):
-    try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        return done.value
 
 
 def _points(on, coordinates):
@@ -34,10 +26,10 @@ def _both(on, steps, coordinates):
     points = _points(on, coordinates)
     machine = ecdsa.kernel()
     answers = []
-    x, z = _run(_ecdsa_plain.running(on, steps, points, True))
+    x, z = finish(_ecdsa_plain.running(on, steps, points, True))
     answers.append(_affine(on, x, z))
     if machine:
-        x, z = _run(machine.running(on, steps, points, machine.room()))
+        x, z = finish(machine.running(on, steps, points, machine.room(on)))
         answers.append(_affine(on, x * on.unscale, z * on.unscale))
     return answers
 
@@ -125,20 +117,20 @@ def test_equal_and_opposite_operands_leave_zero_in_the_machine():
         on = ecdsa.curve(bits)
         points = _points(on, on.base)
         for steps in ([16, 16], [16, 16 | _NEGATE], [16, 16, _DOUBLE, 16, 5, _DOUBLE, 3]):
-            _, z = _run(machine.running(on, [bytes(steps)], points, machine.room()))
+            _, z = finish(machine.running(on, [bytes(steps)], points, machine.room(on)))
             check.equal(z % on.p, 0)
-        _, z = _run(machine.running(on, [bytes([16, _DOUBLE, 16])], points, machine.room()))
+        _, z = finish(machine.running(on, [bytes([16, _DOUBLE, 16])], points, machine.room(on)))
         check.true(z % on.p != 0)
 
 
 def test_the_plain_engine_completes_equal_and_opposite_operands():
     on = ecdsa.curve(256)
     points = _points(on, on.base)
-    x, z = _run(_ecdsa_plain.running(on, [bytes([16, 16])], points, True))
+    x, z = finish(_ecdsa_plain.running(on, [bytes([16, 16])], points, True))
     doubled = _affine(on, x, z)
-    x, z = _run(_ecdsa_plain.running(on, [bytes([16, _DOUBLE])], points, True))
+    x, z = finish(_ecdsa_plain.running(on, [bytes([16, _DOUBLE])], points, True))
     check.equal(doubled, _affine(on, x, z))
-    x, z = _run(_ecdsa_plain.running(on, [bytes([16, 16 | _NEGATE])], points, True))
+    x, z = finish(_ecdsa_plain.running(on, [bytes([16, 16 | _NEGATE])], points, True))
     check.equal(z, 0)
-    x, z = _run(_ecdsa_plain.running(on, [bytes([16, 16 | _NEGATE, 16])], points, True))
+    x, z = finish(_ecdsa_plain.running(on, [bytes([16, 16 | _NEGATE, 16])], points, True))
     check.equal(_affine(on, x, z), on.base[0])

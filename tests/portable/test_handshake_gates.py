@@ -4,7 +4,7 @@
 from check import equal, false, true
 from trustanchor.errors import Refused
 from trustanchor.limits import CHAIN_CERTIFICATES
-from trustanchor.tls.handshake import Connection
+from trustanchor.tls.handshake import Tapped as Connection
 
 LEAF = b"leaf"
 
@@ -14,6 +14,7 @@ class Tap:
         self.chain = chain
         self.is_gated = False
         self.code = self.detail = self.raised = None
+        self.records = 0
         self.verify_mode = self.wants = 0
         self.is_closed = self.has_left = False
 

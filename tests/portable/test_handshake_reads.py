@@ -2,7 +2,7 @@
 """The byte that came with the end of the handshake: read first, once, and only when asked for."""
 
 from check import equal
-from trustanchor.tls.handshake import Connection
+from trustanchor.tls.handshake import Tapped as Connection
 
 
 class Tap:

@@ -204,6 +204,7 @@ def test_a_message_may_feed_itself():
         def feed(self, total):
             for piece in self.pieces:
                 total.update(piece)
+                yield
 
     check.true(_verifies(_KEY_1, Pieces(_MESSAGE_1[:7], _MESSAGE_1[7:]), _SIGNATURE_1))
     check.false(_verifies(_KEY_1, Pieces(_MESSAGE_1[:7]), _SIGNATURE_1))

@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: MIT
 """RSA below the door: encodings that must not pass, and the limits of keys."""
 
+import sys
+
 import check
+from trustanchor.compat import finish
 from trustanchor.crypto import rsa, rsa_pss, sha2, signatures
 from trustanchor.limits import RSA_MAX_EXPONENT
-
-
-def _run(steps):
-    try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        return done.value
 
 
 def _key():
@@ -51,7 +46,7 @@ def _pkcs1(encoded):
 
     kept, rsa.opening = rsa.opening, opening
     try:
-        return _run(rsa.verifying(_N, 3, 256, b"m", encoded))
+        return finish(rsa.verifying(_N, 3, 256, b"m", encoded))
     finally:
         rsa.opening = kept
 
@@ -86,15 +81,15 @@ def test_every_other_encoding_is_false():
 
 def test_a_signature_is_as_long_as_the_modulus_and_smaller():
     n, e, message, signature = _key()
-    check.true(_run(rsa.verifying(n, e, 256, message, signature)))
+    check.true(finish(rsa.verifying(n, e, 256, message, signature)))
     s = int.from_bytes(signature, "big")
     for wrong in (signature[:-1], b"\x00" + signature, signature + b"\x00", b""):
-        check.false(_run(rsa.verifying(n, e, 256, message, wrong)))
+        check.false(finish(rsa.verifying(n, e, 256, message, wrong)))
     # The same residue, one modulus higher, where it still fits.
     if (s + n) >> 2048 == 0:
-        check.false(_run(rsa.verifying(n, e, 256, message, (s + n).to_bytes(256, "big"))))
-    check.false(_run(rsa.verifying(n, e, 256, message, n.to_bytes(256, "big"))))
-    check.false(_run(rsa.verifying(n, e, 256, message, bytes(256))))
+        check.false(finish(rsa.verifying(n, e, 256, message, (s + n).to_bytes(256, "big"))))
+    check.false(finish(rsa.verifying(n, e, 256, message, n.to_bytes(256, "big"))))
+    check.false(finish(rsa.verifying(n, e, 256, message, bytes(256))))
 
 
 def test_moduli_from_2048_to_8192_bits():
@@ -129,7 +124,7 @@ def _pss(encoded, n=_N, salt=32):
 
     kept, rsa_pss.opening = rsa_pss.opening, opening
     try:
-        return _run(rsa_pss.verifying(n, 3, 256, 256, salt, b"m", encoded))
+        return finish(rsa_pss.verifying(n, 3, 256, 256, salt, b"m", encoded))
     finally:
         rsa_pss.opening = kept
 
@@ -141,7 +136,7 @@ def _pss_encoding(bits, salt, one=1, trailer=0xBC, first=0):
     size = length - 33
     db = bytearray(bytes(size - len(salt) - 1) + bytes((one,)) + salt)
     db[0] |= first
-    mask = _run(rsa_pss._mgf1(256, h, size))
+    mask = finish(rsa_pss._mgf1(256, h, size))
     masked = bytearray(size)
     for i in range(size):
         masked[i] = db[i] ^ mask[i]
@@ -191,9 +186,9 @@ def test_a_signature_verifies_where_every_product_goes_by_digits():
     n, e, message, signature = _key()
     whole, rsa._product = rsa._product, rsa.product_by_digits
     try:
-        check.true(_run(rsa.verifying(n, e, 256, message, signature)))
-        check.false(_run(rsa.verifying(n, e, 256, message + b"x", signature)))
-        check.false(_run(rsa.verifying(n, e, 256, message, signature[:-1] + b"\x00")))
+        check.true(finish(rsa.verifying(n, e, 256, message, signature)))
+        check.false(finish(rsa.verifying(n, e, 256, message + b"x", signature)))
+        check.false(finish(rsa.verifying(n, e, 256, message, signature[:-1] + b"\x00")))
     finally:
         rsa._product = whole
 
@@ -209,6 +204,39 @@ def test_a_product_the_heap_has_no_piece_for_goes_by_digits():
 
     n, _, _, _ = _key()
     check.equal(rsa._product(Wide(n - 2), n - 3, n), 6)
+
+
+class _Full:
+    """The kernel's module on a heap that is full: at once, or after so many slices."""
+
+    def __init__(self, slices):
+        self.asked = 0
+
+        def opening(n, e, signature):
+            self.asked += 1
+            for _ in range(slices):
+                yield
+            raise MemoryError
+
+        # A function, not a method: MicroPython imports no bound one.
+        self.opening = opening
+
+
+def test_a_kernel_the_heap_has_no_room_for_leaves_the_signature_to_the_plain_engine():
+    n, e, message, signature = _key()
+    name = "trustanchor.crypto._limbs"
+    before = sys.modules.pop(name, None)
+    try:
+        for slices in (0, 1, 3):
+            for content, is_valid in ((message, True), (message + b"x", False)):
+                # Let go of each time, where modules can be.
+                full = sys.modules[name] = _Full(slices)  # type: ignore[assignment]
+                check.equal(finish(rsa.verifying(n, e, 256, content, signature)), is_valid)
+                check.equal(full.asked, 1)
+    finally:
+        sys.modules.pop(name, None)
+        if before is not None:
+            sys.modules[name] = before
 
 
 def _spki(n, e):

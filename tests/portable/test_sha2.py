@@ -2,7 +2,7 @@
 """SHA-2: the examples of FIPS 180-4, and the viper kernel against the plain code."""
 
 import check
-from trustanchor.compat import sha256
+from trustanchor.compat import finish, sha256
 from trustanchor.crypto import sha2, sha512
 
 _ABC_384 = (
@@ -29,15 +29,7 @@ _LONG_384 = (
 
 
 def _plain(bits, message):
-    return _run(sha512.digesting(bits, message, False))
-
-
-def _run(steps):
-    try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        return done.value
+    return finish(sha512.digesting(bits, message, False))
 
 
 def test_digests_are_those_of_the_standard():
@@ -71,4 +63,4 @@ def test_words_of_all_ones_and_all_zeros_carry_alike():
 def test_a_long_message_is_hashed_in_slices():
     steps = sha512.digesting(384, bytes(1000), sha512.kernel())
     check.equal(next(steps), None)
-    check.equal(_run(steps), _plain(384, bytes(1000)))
+    check.equal(finish(steps), _plain(384, bytes(1000)))

@@ -36,6 +36,20 @@ def test_with_a_record_but_no_slot_a_device_is_lost_and_refuses():
     both(lose)
 
 
+def test_what_an_installation_leaves_is_no_refusal_of_its_own():
+    """A connection that finds no state is told store.refusal: busy is true only while it lasts."""
+
+    def install(board):
+        store = board.boots()
+        before = store.refusal
+        store.install(bundle(2))
+        equal(store.refusal, before)
+        refuses("update.current", store.install, bundle(2))
+        equal((store.state.sequence, store.refusal), (2, before))
+
+    both(install)
+
+
 def test_a_lost_device_is_not_provisioned_again():
     def lose(board):
         os.remove(board.root + "/" + slots(board)[0])

@@ -11,6 +11,7 @@ from check import IS_MICROPYTHON, equal, false, refuses, true
 from trustanchor.compat import recover
 from trustanchor.kinds import EVENT_PATH
 from trustanchor.tls.client import Context
+from trustanchor.tls.judged import asked_of
 
 
 def test_a_loaded_store_goes_on_after_a_shortage():
@@ -91,7 +92,7 @@ def test_a_store_that_cannot_follow_its_flash_learns_nothing_until_it_loads():
         store.tick()
         equal(store.writes(), written)
         # The next connection asks for the state, and finds room.
-        equal(Context(store=store)._asked(whom.host, whom.port).host, whom.host)
+        equal(asked_of(Context(store=store), whom.host, whom.port).host, whom.host)
         for again in (board.boots(), store):
             equal((again.state.sequence, again._epoch), (2, 1))
             false(again.local.is_retired("pins", key("one")), "as the new epoch says")

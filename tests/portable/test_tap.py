@@ -93,21 +93,21 @@ def test_withholds_both_ways_until_released():
     tap = Tap(Sock(FLIGHT, 1), Native())
     tap.write(record(b"ClientHello"))
     equal(read_all(tap, 50), None)
-    true(len(tap._sock.data) > 0)
+    true(len(tap.sock.data) > 0)
     equal(tap.write(record(b"client certificate")), None)
     true(tap.is_gated)
-    equal(tap._sock.written, record(b"ClientHello"))
+    equal(tap.sock.written, record(b"ClientHello"))
     tap.release()
     equal(tap.write(record(b"client certificate")), 23)
     read_all(tap, 50)
-    equal(tap._sock.data, b"")
+    equal(tap.sock.data, b"")
 
 
 def test_lets_alerts_leave_and_nothing_behind_them():
     tap = tap_after(FLIGHT)
     equal(tap.write(ALERT + record(b"client certificate")), len(ALERT))
     equal(tap.write(record(b"client certificate")), None)
-    equal(tap._sock.written, ALERT)
+    equal(tap.sock.written, ALERT)
 
 
 def test_no_cut_through_what_may_leave_lets_out_what_may_not():
@@ -120,18 +120,18 @@ def test_no_cut_through_what_may_leave_lets_out_what_may_not():
         for size in range(1, len(flight) + 1):
             tap = Tap(Sock(hello), Native())
             read_all(tap)
-            tap._sock.takes = size
+            tap.sock.takes = size
             left = flight
             while left:
                 count = tap.write(left)
                 if count is None:
                     break
                 left = left[count:]
-            true(len(tap._sock.written) <= len(harmless), size)
+            true(len(tap.sock.written) <= len(harmless), size)
             tap.release()
             while left:
                 left = left[tap.write(left) :]
-            equal(tap._sock.written, flight)
+            equal(tap.sock.written, flight)
 
 
 def test_a_server_that_never_stops_speaking_does_not_hold_a_step():
@@ -180,7 +180,7 @@ def test_what_it_refuses_has_a_code():
         equal(tap.chain is None, code is not None)
         if code is not None:
             equal(tap.write(record(b"anything")), -103)
-            equal(tap._sock.written, b"")
+            equal(tap.sock.written, b"")
 
 
 def test_no_other_record_stands_in_place_of_the_server_hello():
@@ -200,7 +200,7 @@ def test_a_dropped_tap_reads_and_writes_no_more():
         tap.drop()
         buffer = bytearray(8)
         equal((tap.readinto(buffer), bytes(buffer)), (-103, bytes(8)), leaves)
-        equal((tap.write(b"request"), tap._sock.written), (-103, b""), leaves)
+        equal((tap.write(b"request"), tap.sock.written), (-103, b""), leaves)
 
 
 def test_a_chain_of_the_greatest_size_is_waited_for():

@@ -20,7 +20,7 @@ from trustanchor.state import rules  # noqa: F401 - what update loads late
 from trustanchor.state.record import Record
 from bundling import KNOWN, Kept, message, state
 from trustanchor.encoding.cbor import BytesSource
-from trustanchor.compat import sha256
+from trustanchor.compat import finish, sha256
 
 
 def _replaced(verifying, check_cose_key, check_key, forget):
@@ -48,7 +48,7 @@ def _verifying_fake(alg, public, message, signature, table=None):
 
 def _bytes_of(message):
     kept = Kept()
-    message.feed(kept)
+    finish(message.feed(kept))
     return bytes(kept.data)
 
 

@@ -85,9 +85,9 @@ def works() -> bool:
     return sys.maxsize == 0x7FFFFFFF
 
 
-def room() -> bytearray:
-    """Return what `running` works in. Ask for it while the heap still has it in one piece."""
-    return bytearray(_TOTAL)
+def room(on) -> "bytearray | None":
+    """Return what `running` works in, None for P-521. Ask while the heap has it in one piece."""
+    return bytearray(_TOTAL) if on.limbs else None
 
 
 def running(on, steps, points: "bytes | memoryview", memory: "bytearray"):

@@ -8,8 +8,8 @@ Depends on: algorithms, compat, ecdsa; _ecdsa_tables when one is made.
 Heap: 0.8 KB from a .mpy file.
 """
 
-from ..compat import const, sha256
-from .algorithms import EC_KEY, curve_bits, finish, parts_of
+from ..compat import const, finish, sha256
+from .algorithms import EC_KEY, curve_bits, parts_of
 from .ecdsa import kernel
 
 _TAG_BYTES = const(17)

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What signatures.py does for bundles: COSE algorithms, and keys checked before they are used.
 
-Depends on: algorithms, errors; rsa, rsa_pss, ecdsa, hss when a key of that kind comes.
+Depends on: algorithms, compat, errors; rsa, rsa_pss, ecdsa, hss when a key of that kind comes.
 Heap: 1 KB from a .mpy file.
 """
 
 import hashlib
 
+from ..compat import finish
 from ..errors import MalformedError, UnsupportedError
 from ..kinds import ES256, HSS_LMS, PS256
-from .algorithms import EC_KEY, RSA, curve_bits, finish, parts_of, unload
+from .algorithms import EC_KEY, RSA, curve_bits, parts_of, unload
 
 
 def verify_cose(alg: int, public_key, message, signature, table=None) -> bool:
@@ -18,7 +19,7 @@ def verify_cose(alg: int, public_key, message, signature, table=None) -> bool:
     ES256    public_key is SPKI DER on P-256, signature r and s of 32 bytes each (RFC 9053 2.1)
     PS256    SPKI DER, SHA-256 throughout, a salt of 32 bytes (RFC 8230 section 2)
     HSS-LMS  public_key is the HSS public key of RFC 8554 section 6.1
-    message  bytes, or an object whose feed(hash) gives it to a SHA-256 piece by piece
+    message  bytes, or an object whose feed(hash), a generator, gives it to a SHA-256 in slices
 
     Refuses with sig.unsupported, sig.key_malformed, sig.key_size.
     """
@@ -54,7 +55,7 @@ def _verifying(alg, public_key, message, signature, table):
             )
         # A bundle: hashed here, so that neither sha2 nor the rest of a verdict is loaded for it.
         digest = hashlib.sha256()
-        message.feed(digest)
+        yield from message.feed(digest)
         from . import ecdsa
 
         on = ecdsa.curve(256)

@@ -24,7 +24,7 @@ _NULL = b"\x05\x00"
 # One text: of twenty-one, the short would be names that a board keeps for ever.
 _UNLOADED = (
     "constraints dn identity leaf names fields ecdsa _ecdsa_plain _ecdsa_tables _key_tables "
-    "_p256 _p384 _p521 hss rsa rsa_pss sha2 sha512 _sha2_plain _signatures_cose "
+    "_limbs _p256 _p384 _p521 hss rsa rsa_pss sha2 sha512 _sha2_plain _signatures_cose "
     "_signatures_ecdsa"
 )
 
@@ -74,15 +74,6 @@ def parts_of(spki):
     if oid[:-1] == RSA and oid[-1] == _PSS_ARC:
         return RSA, parameters, key
     raise UnsupportedError("sig.unsupported", "key")
-
-
-def finish(steps):
-    """Run a generator to its end and return its value."""
-    try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        return done.value
 
 
 def unload() -> None:

@@ -3,9 +3,9 @@
 
 A verification is R = u1 G + u2 Q. Both scalars are recoded into one row of steps, a byte each:
 double, or add one entry of a table of affine points. Two engines take the steps: `_ecdsa_plain` on
-Python integers, complete, on every interpreter and curve; and the viper machine of `_field` for
-P-256 and P-384 where it can run, which leaves an addition that meets its own operand (no honest
-signature does) to the plain engine.
+Python integers, complete, on every interpreter and curve; and a machine, which leaves an addition
+that meets its own operand (no honest signature does) to the plain engine: `_limbs` where the
+processor has a kernel, else `_field` in viper for P-256 and P-384, where that can run.
 
     G      a signed comb of 5 teeth, in the module of its curve
     Q      never seen: wNAF of width 4 over four odd multiples, affine, with two inversions
@@ -13,7 +13,8 @@ signature does) to the plain engine.
 
 Nothing here is constant time and nothing needs to be: every input is public.
 
-Depends on: compat, der, errors; _p256, _p384, _p521, _field, _ecdsa_plain when needed.
+Depends on: compat, der, errors; _p256, _p384, _p521, _limbs, _field, _ecdsa_plain
+when needed.
 Heap: 4 KB from a .mpy file, 1 to 1.5 KB for a curve, 3 KB while verifying.
 """
 
@@ -34,9 +35,9 @@ class Curve:
 
     bits     of p and of n, which agree on these three curves
     size     bytes of a coordinate
-    limbs    of the field machine, 0 where it does not serve (P-521)
+    limbs    of the viper machine, 0 where it does not serve (P-521)
     base     the generator, (x, y)
-    scale    what coordinates in the machine are multiplied by, 2^(13 limbs), and its inverse
+    scale    what coordinates in a comb are multiplied by, 2^(13 limbs), and its inverse
     comb     the comb of G, COMB_POINTS points (x, y), little-endian, scaled, or b"" (P-521)
     columns  of a comb
     """
@@ -100,10 +101,10 @@ def verifying(on: Curve, q: "tuple[int, int]", digest: bytes, r: int, s: int, ke
     u1 = e * w % n
     u2 = r * w % n
     yield
-    machine = kernel() if on.limbs else False
-    memory = machine.room() if machine else None  # type: ignore[union-attr]
+    machine = kernel()
+    memory = machine.room(on) if machine else None  # type: ignore[union-attr]
     first, second, points = yield from _prepare(on, q, u1, u2, kept, machine)
-    if machine:
+    if memory:
         x, z = yield from machine.running(on, _steps(first, second), points, memory)  # type: ignore[union-attr]
         if z % on.p:
             return _is_r(on, x * on.scale, z, r)
@@ -127,17 +128,22 @@ def _is_r(on, x, z, r):
 _machine = None
 
 
+# No such module, a .mpy for another processor (ValueError), or no viper (SyntaxError).
+_ABSENT = (ImportError, ValueError, SyntaxError)
+
+
 def kernel():
-    """Return the viper field machine, or False where it cannot run."""
+    """Return the machine, _limbs or _field, or False where neither can run."""
     global _machine
     if _machine is None:
         try:
-            from . import _field
-
-            _machine = _field if _field.works() else False
-        # No such module, or a .mpy for another processor (ValueError), or no viper (SyntaxError).
-        except (ImportError, ValueError, SyntaxError):
-            _machine = False
+            from . import _limbs as machine
+        except _ABSENT:
+            try:
+                from . import _field as machine  # type: ignore[no-redef]
+            except _ABSENT:
+                machine = False  # type: ignore[assignment]
+        _machine = machine if machine and machine.works() else False  # type: ignore[union-attr]
     return _machine
 
 

@@ -47,7 +47,7 @@ def check_key(public_key) -> None:
 def verifying(public_key, message, signature):
     """Generator: return whether signature is the key's over message (RFC 8554 section 6.3).
 
-    message  bytes, or an object whose feed(hash) gives it to a hash piece by piece
+    message  bytes, or an object whose feed(hash), a generator, gives it to a hash in slices
 
     Refuses with sig.unsupported and sig.key_malformed, by the key alone.
     """
@@ -99,7 +99,7 @@ def _verifying_tree(key, message, signature):
     total = hashlib.sha256(prefix + _D_MESG)
     total.update(signature[8 : 8 + n])
     if hasattr(message, "feed"):
-        message.feed(total)
+        yield from message.feed(total)
     else:
         total.update(message)
     digits = total.digest()[:n]

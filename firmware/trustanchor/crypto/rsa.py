@@ -8,12 +8,12 @@ NULL must be there (RFC 8017 appendix A.2.4; what omits it is refused, as Boring
     n, e = rsa.key_of(spki_bit_string)
     valid = yield from rsa.verifying(n, e, 256, message, signature)
 
-Depends on: compat, der, errors, kinds, limits, sha2.
+Depends on: compat, der, errors, kinds, limits, sha2; _limbs where there is one.
 Heap: 1.5 KB from a .mpy file; a verification needs about six times the modulus, in a pinch five
 times, in no piece much longer than it.
 """
 
-from ..compat import const, tidy
+from ..compat import const, forget, tidy
 from ..encoding.der import Reader
 from ..errors import MalformedError, UnsupportedError
 from ..kinds import SEQUENCE
@@ -68,6 +68,15 @@ def opening(n, e, signature):
     result = int.from_bytes(signature, "big")
     if result >= n:
         return None
+    try:
+        from ._limbs import opening as by_kernel
+
+        opened = yield from by_kernel(n, e, signature)
+        return opened.to_bytes(length, "big")
+    except (ImportError, ValueError, SyntaxError):
+        pass  # no kernel for this processor
+    except MemoryError:
+        forget("_limbs")  # slower then, in smaller pieces
     # By hand and not pow(s, e, n): a watchdog and an event loop must live, and MicroPython 1.25
     # crashes on some arguments of pow. e is odd and at least 3.
     bit = 1

@@ -14,29 +14,24 @@ Heap: 0.7 KB from a .mpy file.
 
 import hashlib
 
-from ..compat import sha256
+from ..compat import finish, sha256
 
 
 def digest(bits: int, message: "bytes | bytearray | memoryview") -> bytes:
     """Return the SHA-2 digest of this many bits: 256, 384 or 512."""
-    steps = digesting(bits, message)
-    try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        return done.value
+    return finish(digesting(bits, message))
 
 
 def digesting(bits: int, message: "bytes | bytearray | memoryview"):
     """Generator: yields None between slices of work, returns the digest.
 
-    For 256 bits the message may also be a value with feed(hash), which gives its bytes to a hash
-    in pieces: a bundle is larger than the heap.
+    For 256 bits the message may also be a value with feed(hash), a generator that gives its
+    bytes to a hash in slices: a bundle is larger than the heap.
     """
     if bits == 256:
         if hasattr(message, "feed"):
             pieces = hashlib.sha256()
-            message.feed(pieces)
+            yield from message.feed(pieces)
             return pieces.digest()
         return sha256(message)
     native = getattr(hashlib, "sha%d" % bits, None)

@@ -21,12 +21,12 @@ signature of that kind comes.
 Heap: 1.5 KB from a .mpy file.
 """
 
-from ..compat import collecting, const
+from ..compat import collecting, const, finish
 from ..encoding.der import Reader
 from ..errors import MalformedError, UnsupportedError
 from ..kinds import SEQUENCE
 from ..limits import RSA_MAX_BITS, RSA_MAX_EXPONENT
-from .algorithms import EC_KEY, RSA, curve_bits, finish, identifier_of, parts_of, unload
+from .algorithms import EC_KEY, RSA, curve_bits, identifier_of, parts_of, unload
 
 # A family: the contents of its OIDs without the last arc, which tells members apart.
 _ECDSA_SHA2 = b"\x2a\x86\x48\xce\x3d\x04\x03"  # 1.2.840.10045.4.3

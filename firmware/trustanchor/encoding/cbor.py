@@ -16,12 +16,13 @@ an unknown value is skipped.
 
 A source has `size` and `read(offset, length)`, which returns exactly length bytes.
 
-Depends on: compat, errors.
+Depends on: compat, errors, limits.
 Heap: 3 KB from a .mpy file; a window of 64 bytes a Reader.
 """
 
 from ..compat import const
 from ..errors import MalformedError
+from ..limits import SKIPPED_ITEMS
 
 # Major types, RFC 8949 section 3.1.
 _UNSIGNED = const(0)
@@ -77,6 +78,8 @@ class Reader:
 
     pos  offset of the next unread byte in the source; the detail of a refusal
     """
+
+    _count = -1  # items that may still be stepped over; below 0: any number
 
     def __init__(self, source, start: int = 0, end: "int | None" = None):
         self.source = source
@@ -154,8 +157,14 @@ class Reader:
         return self._head(_MAP)
 
     def skip(self, depth: int = _MAX_DEPTH) -> None:
-        """Step over one value of any allowed type, at most depth deep (cbor.depth cbor.text)."""
+        """Step over one value of any allowed type, at most depth deep (cbor.depth cbor.text).
+
+        Within skip_within() it is at most SKIPPED_ITEMS items (cbor.range).
+        """
         begin = self.pos
+        if not self._count:
+            raise MalformedError("cbor.range", begin)
+        self._count -= 1
         major, argument = self._any_head()
         if major == _TAG:
             raise MalformedError("cbor.tag", begin)
@@ -191,6 +200,7 @@ class Reader:
         begin = self.pos
         end = self.end
         self.end = min(end, begin + most)
+        self._count = SKIPPED_ITEMS
         try:
             self.skip()
         except MalformedError as error:
@@ -199,12 +209,13 @@ class Reader:
             raise
         finally:
             self.end = end
+            self._count = -1
 
     def _printable(self, count: int):
         contents = self._take(count)
-        for byte in contents:
-            if not 0x20 <= byte <= 0x7E:
-                raise MalformedError("cbor.text", self.pos)
+        # Both are loops in C: a text may be as long as an authority.
+        if contents and (min(contents) < 0x20 or max(contents) > 0x7E):
+            raise MalformedError("cbor.text", self.pos)
         return contents
 
     def _byte(self) -> int:

@@ -5,12 +5,12 @@
 
 Apart from rules.py, which an update loads when heap is shortest.
 
-Depends on: errors, kinds, model, rules; anchors, given where there are any.
+Depends on: digests, kinds, model, rules; anchors, given where there are any.
 Heap: 1 KB from a .mpy file, only while a state is made.
 """
 
-from ..errors import PinError
 from ..kinds import MODE_ANCHORS, MODE_KEY, MODE_PATH
+from .digests import digests_of
 from .model import Pin, PinSet, Service, TrustState
 from .rules import check
 
@@ -24,10 +24,9 @@ def literal(pins=(), anchors=(), hosts=None, check_name=False, issued_at=0) -> T
     path; anchors alone is mode anchors.
     """
     pin_sets: "tuple[PinSet, ...]" = ()
-    if isinstance(pins, (str, bytes)):
-        raise TypeError("pins is a list: pins=[primary, backup]")
     if pins:
-        listed = [Pin(_digest(pin), is_backup=i > 0) for i, pin in enumerate(pins)]
+        digests = digests_of(pins)
+        listed = [Pin(digest, is_backup=i > 0) for i, digest in enumerate(digests)]
         pin_sets = (PinSet("pins", listed),)
     mode = MODE_ANCHORS if not pins else MODE_PATH if anchors else MODE_KEY
     service = Service(
@@ -50,18 +49,3 @@ def literal(pins=(), anchors=(), hosts=None, check_name=False, issued_at=0) -> T
     state = TrustState((service,), pin_sets, anchors, issued_at=issued_at)
     check(state)
     return state
-
-
-def _digest(pin) -> bytes:
-    if isinstance(pin, (bytes, bytearray, memoryview)):
-        return bytes(pin)
-    if not isinstance(pin, str):
-        raise TypeError("a pin is 32 bytes, hex or base64: the SPKI SHA-256 of a key")
-    from binascii import a2b_base64, unhexlify
-
-    try:
-        if len(pin) == 64:
-            return unhexlify(pin)
-        return a2b_base64(pin[7:] if pin.startswith("sha256/") else pin)
-    except ValueError:
-        raise PinError("pin.digest", pin)

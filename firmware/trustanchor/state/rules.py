@@ -2,14 +2,16 @@
 """The rules a trust state keeps.
 
     check(state)                             # refuses with state.* service.* pin.* anchor.*
+    yield from checking(state)               # the same in slices
 
 Run where a state is made, never in a verdict: on a device when a bundle is read, on the host
 before one is signed.
 
-Depends on: errors, limits, model; names for patterns.
+Depends on: compat, errors, limits, model; names for patterns.
 Heap: about 4 KB from a .mpy file, only while a state is made.
 """
 
+from ..compat import finish
 from ..errors import PinError
 from ..kinds import (
     CLIENT_AUTH,
@@ -32,20 +34,28 @@ def check(state: TrustState) -> None:
 
     Codes: state.denied state.duplicate state.retired_overflow, pin.* service.* anchor.*.
     """
+    finish(checking(state))
+
+
+def checking(state: TrustState):
+    """check() as a generator: yields None after each pin set, anchor and service."""
     if len(state.denied) % 32:
         raise PinError("state.denied")
     _check_distinct(state.pin_sets)
     _check_distinct(state.services)
     for pin_set in state.pin_sets:
         _check_pin_set(pin_set)
+        yield
     if sum(1 for _ in may_retire(state)) > RETIRED_PINS:
         raise PinError("state.retired_overflow")
     purposes = 0
     for anchor in state.anchors:
         _check_anchor(anchor)
         purposes |= anchor.purposes
+        yield
     for service in state.services:
         _check_service(service, state, purposes)
+        yield
     _check_unambiguous(state.services)
 
 

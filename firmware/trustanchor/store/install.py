@@ -45,7 +45,8 @@ def install(store, source) -> None:
     finally:
         if was_loaded and store.state is None and store.local is not None:
             store.take_up("take_state")
-        elif store.state is None and store.refusal == "store.busy":
+        if store.refusal == "store.busy":
+            # It says why there is no state; there may be none later, and not because of this.
             store.refusal = refusal
 
 
@@ -94,8 +95,9 @@ def _installing(store, source):
         is_done = False
         while not is_done:
             record = store.record
-            if _mends(store, record, stage):
+            if (yield from _mends(store, record, stage)):
                 return
+            yield
             new, digest = yield from _deciding(store, record, stage)
             _check_slot(store, record, digest)
             with store.lock:
@@ -154,8 +156,8 @@ def _deciding(store, record, stage):
         forget(*_ONLY_HERE.split())
 
 
-def _mends(store, record, stage) -> bool:
-    """Put the stage in the place of a damaged slot, if it is the state that was there: SPEC U3.
+def _mends(store, record, stage):
+    """Generator: put the stage in the place of a damaged slot, if its state was there (SPEC U3).
 
     The record has taken that very payload once; its digest is what says so, and no signature.
     """
@@ -165,7 +167,7 @@ def _mends(store, record, stage) -> bool:
     if file is None:
         return False
     try:
-        digest = store.prefix(source).payload_digest
+        digest = yield from store.prefix(source, None).digesting()
     except TrustError:
         return False  # deciding says what is wrong with it
     finally:

@@ -61,8 +61,7 @@ def stage(store, source, path, tidy_slots):
             file.write(piece)
             if extent is not None:
                 extent.follow(piece)
-                if len(piece) < wanted or extent.is_whole:
-                    yield
+            yield
 
 
 def _make_room(store, tidy_slots) -> None:

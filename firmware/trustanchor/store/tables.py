@@ -33,7 +33,7 @@ _EC_SPKI_BYTES = const(120)  # P-384, uncompressed; an RSA key is longer and nee
 _CODE = (
     "policy", "mode_key", "mode_path", "path", "identity", "certificate", "leaf", "fields",
     "constraints", "dn", "names", "signatures", "sha2", "sha512", "_sha2_plain", "rsa", "rsa_pss",
-    "ecdsa", "_ecdsa_plain", "_ecdsa_tables", "_key_tables", "_p256", "_p384",
+    "ecdsa", "_ecdsa_plain", "_ecdsa_tables", "_key_tables", "_limbs", "_p256", "_p384",
 )  # fmt: skip
 
 

@@ -366,11 +366,11 @@ class Store:
 
         return parse(source)
 
-    def prefix(self, source):
-        """Return the first fields of the state in source."""
+    def prefix(self, source, early=False):
+        """Return the first fields of the state in source; early as in Prefix."""
         from ..update.prefix import Prefix
 
-        return Prefix(source)
+        return Prefix(source, early)
 
     def _now(self):
         seconds, known = self.clock.now()

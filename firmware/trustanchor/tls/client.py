@@ -14,18 +14,17 @@ state, retired pins and floors are those of its store at the moment of the verdi
 before the handshake is complete the chain is judged again, if later the connection is dropped.
 What the store learns from a connection is durable before its first application byte.
 
-Depends on: compat, errors, handshake, limits, model, tap; clock, policy with the first verdict.
+How a verdict is reached is in light.py for pins alone, and in judged.py for all else.
+
+Depends on: compat, errors, limits; digests or judged; light.
 Heap: about 2 KB from a .mpy file.
 """
 
 import time
 
-from ..compat import IS_MICROPYTHON, forget, recover, tidy
-from ..errors import PinError, Refused, StoreError, TrustError
+from ..compat import IS_MICROPYTHON, collect_every, forget, recover
+from ..errors import Refused, TrustError
 from ..limits import HANDSHAKE_S
-from ..state.model import Asked
-from .handshake import start
-from .tap import open_taps
 
 # Not "try: import tls": a script of that name beside CPython's own would be found.
 if IS_MICROPYTHON:
@@ -60,27 +59,32 @@ class Context:
     ):
         if not isinstance(timeout_s, (int, float)):
             raise TypeError("timeout_s is a number of seconds")
+        self.pins: "tuple[bytes, ...]" = ()  # of a Context that has nothing else: light.py
         if pins or anchors:
             if store is not None or service is not None:
                 # Neither retired pins, denied keys nor updates would count.
                 raise TypeError("Pins and anchors are a state of their own: no store, no service.")
             # A device with a store never needs these.
-            from ..state.literals import literal
-            from .literal import LiteralStore
+            if IS_MICROPYTHON and pins and not anchors and not check_name:
+                from ..state.digests import digests_of
 
-            store = LiteralStore(literal(pins, anchors, check_name=check_name))
-            del literal
-            forget("rules", "literals", "given", "derive")
+                self.pins = digests_of(pins)
+                del digests_of
+                forget("digests")
+            else:
+                store = _literal(pins, anchors, check_name)
         elif store is None:
             raise TypeError("pins, anchors or a store")
         else:
             if check_name:
                 raise TypeError("The services of a store say whether names are checked.")
-            _watch(store)
+            from .judged import watch
+
+            watch(store)
         self.store = store
         self.service = service
         self.timeout_s = timeout_s
-        self._now = clock or (_now if store.clock is None else store.clock.now)
+        self.now = clock or (_now if store is None or store.clock is None else store.clock.now)
         self._native = {}
 
     def wrap_socket(
@@ -111,55 +115,29 @@ class Context:
                 server_hostname = reference.text
                 if reference.dns is not None:
                     name = server_hostname
-            if port is None and not IS_MICROPYTHON:  # whose sockets cannot tell
-                port = tls.peer_port(sock)  # type: ignore[attr-defined]
-            self._asked(server_hostname, port)
-            forget("names")
+            if self.pins and not server_side:
+                forget("names")
+                before = collect_every()  # what is loaded now stays, and lies close together
+                try:
+                    from .light import start
+                finally:
+                    collect_every(before)
+            else:
+                from .judged import asked_of, start
+
+                if port is None and not IS_MICROPYTHON:  # whose sockets cannot tell
+                    port = tls.peer_port(sock)  # type: ignore[attr-defined]
+                asked_of(self, server_hostname, port)
+                forget("names")
         except TrustError as refusal:
             sock.close()
             raise Refused(refusal.code, refusal.detail)
         except MemoryError:
             raise _no_memory(sock)
-        store = self.store
-
-        def judging(chain):
-            from ..verdict import policy
-
-            at = self._now()
-            asked = self._asked(server_hostname, port)
-            verdict = yield from policy.judging(chain, asked, at, store.state, store.local)
-            store.judged()
-            if not verdict.accepted:
-                try:
-                    verdict.contradicted = yield from self._before_trial(chain, asked, at)
-                except MemoryError:
-                    recover()  # refused all the same; the next attempt may find more room
-            return verdict
-
-        def completed(connection):
-            verdict = connection.verdict
-            if server_side:
-                verdict.events = ()  # a client's key moves no server's pins
-            asked = self._asked(server_hostname, port)
-            if verdict.contradicted is not None:
-                store.disprove(verdict, verdict.contradicted, asked)
-                forget("acceptance")  # it has decided
-                return False
-            if not store.join(verdict, asked):
-                return False
-            connection.enlist(store)
-            return True
-
         try:
-            connection = start(
-                self._context(server_side),
-                tls.Raw(sock) if hasattr(tls, "Raw") else sock,
-                server_side,
-                name,
-                judging,
-                completed,
-                int(self.timeout_s * 1000),
-            )
+            native = self._context(server_side)
+            raw = tls.Raw(sock) if hasattr(tls, "Raw") else sock
+            connection = start(self, native, raw, server_side, name, server_hostname, port)
         except MemoryError:
             raise _no_memory(sock)
         except OSError as error:  # mbedTLS has no memory of its own, or no use for that name
@@ -193,37 +171,11 @@ class Context:
 
         return open_connection(self, host, port)
 
-    def _before_trial(self, chain, asked, at):
-        """Generator: the Verdict of the state before a running trial, if it accepts what was asked
-        of a probe; else None. Perhaps it is the trial that is wrong.
-        """
-        from ..verdict import policy
-
-        tidy()  # two states are about to be in RAM
-        before = self.store.previous(asked)
-        if before is None:
-            return None
-        try:
-            asked = self._asked(asked.host, asked.port, before)
-        except TrustError:
-            return None  # of a service that was not there before
-        verdict = yield from policy.judging(chain, asked, at, before, self.store.local)
-        if verdict.audited or (verdict.wanted and verdict.pin is None):
-            return None  # accepted without its pins
-        return verdict if verdict.accepted else None
-
-    def _asked(self, host, port, state=None):
-        store = self.store
-        if store.state is None and store.refusal == "store.no_memory":
-            store.load()  # it is on flash: there was no room for it when it changed
-        state = state or store.state
-        if state is None:
-            raise StoreError(store.refusal)
-        service = state.find_service(self.service, host, port)
-        if port is not None and service.port not in (None, port):  # it was chosen by name
-            raise PinError("service.port", port)
-        # Who wraps a socket, as umqtt.simple does, says no port: it is the service's.
-        return Asked(service, host, service.port if port is None else port)
+    def literal_store(self):
+        """Return the store of a Context without one: for what light.py does not do."""
+        if self.store is None:
+            self.store = _literal(self.pins, (), False)
+        return self.store
 
     def _context(self, server_side):
         native = self._native.get(server_side)
@@ -241,22 +193,14 @@ class Context:
         return native
 
 
-def drop_connections(store):
-    """Close every connection that does not stand any more: its trust state is another one now, or
-    its pin has been retired. A Store calls this through its on_change.
-    """
-    for tap in open_taps():
-        if tap.store is store and not store.stands(tap.verdict):
-            tap.drop()
+def _literal(pins, anchors, check_name):
+    from ..state.literals import literal
+    from .literal import LiteralStore
 
-
-_watched: "list" = []  # stores whose on_change is ours
-
-
-def _watch(store):
-    if store not in _watched:
-        _watched.append(store)
-        store.on_change.append(lambda: drop_connections(store))
+    store = LiteralStore(literal(pins, anchors, check_name=check_name))
+    del literal
+    forget("rules", "literals", "digests", "given", "derive")
+    return store
 
 
 def _no_memory(sock=None):

@@ -16,15 +16,13 @@ possession of its key, is withheld.
 
 mbedTLS calls in here: nothing is raised, a negative number is an errno, None is "would block".
 
-Depends on: compat, limits.
-Heap: about 3 KB from a .mpy file, and the Certificate message until it is judged.
+Depends on: compat, limits, wire.
+Heap: about 2.5 KB from a .mpy file, and the Certificate message until it is judged.
 """
-
-import io
-import select
 
 from ..compat import const, sha256
 from ..limits import CHAIN_BYTES, CHAIN_CERTIFICATES, SERVER_HELLO_BYTES
+from .wire import Wire, number_of
 
 # Content types, RFC 8446 section 5.1.
 _CHANGE_CIPHER_SPEC = const(20)
@@ -54,14 +52,10 @@ _CERT_OPTIONAL = const(1)
 
 _BODY = const(0x100)  # in Tap._message: the message's header is read, its body is not
 
-# MicroPython's stream protocol, py/stream.h; the flags are also poll()'s.
-_IOCTL_POLL = const(3)
-_IOCTL_CLOSE = const(4)
+_IOCTL_CLOSE = const(4)  # MicroPython's stream protocol, py/stream.h
 _POLLIN = const(1)
 _POLLOUT = const(4)
 
-_EIO = const(5)
-_EINVAL = const(22)
 _ECONNABORTED = const(103)
 
 # Accepted connections, so that a change of trust can drop them. Slots, not a growing list: a
@@ -69,29 +63,22 @@ _ECONNABORTED = const(103)
 _open_taps: "list[Tap | None]" = []
 
 
-class Tap(io.IOBase):
+class Tap(Wire):
     """A stream under TLS that knows when the chain has been seen and withholds until released.
 
     phase         see above
     chain         DER views of the Certificate message (TLS 1.2), or None
     is_gated      an outgoing record is being withheld
-    verify_mode   what TLS must be set to for the callback to see what the tap can not
-    wants         POLLIN or POLLOUT when the socket made TLS wait, else 0
-    reads         in this step; the driver sets it to 0
-    code, detail  why the tap refused, or None; without a code detail is the server's last alert
-    raised        an exception that could not be let through mbedTLS, or None
+    verify_mode   as in Wire: off, where the callback would see what the tap sees
     verdict, store   what an accepted connection rests on
     """
 
     def __init__(self, sock, native):
-        self._sock = sock
+        super().__init__(sock)  # records stay 0: what is wrong is said by name
         self._native = native
-        self._poller = None
-        self._polled = 0
         self._header = bytearray(5)
         self._have = 0  # bytes of the record header
         self._type = 0
-        self._left = 0  # bytes of the record's body still to come
         self._buffer = bytearray(4)  # a message header or body being collected
         self._got = 0
         self._message = 0  # type of the last message begun, + _BODY
@@ -99,10 +86,6 @@ class Tap(io.IOBase):
         self.phase = _AWAIT_HELLO
         self.verify_mode = _CERT_NONE
         self.chain = None
-        self.code = None
-        self.detail = None
-        self.raised = None
-        self.wants = self.reads = 0
         self.is_gated = False
         self.verdict = self.store = None
 
@@ -113,7 +96,7 @@ class Tap(io.IOBase):
             if self.phase == _REFUSED:
                 return -_ECONNABORTED
             self.reads += 1
-            count = self._sock.readinto(buffer) if self.reads < _STEP_READS else None
+            count = self.sock.readinto(buffer) if self.reads < _STEP_READS else None
             if count is None:
                 self.wants = _POLLIN
             elif count > 0 and self.phase <= _AWAIT_CERTIFICATE:
@@ -122,7 +105,7 @@ class Tap(io.IOBase):
                     return -_ECONNABORTED
             return count
         except OSError as error:
-            return _number(error)
+            return number_of(error)
         except BaseException as error:  # noqa: BLE001 - also Ctrl-C may not pass through mbedTLS
             return self.keep(error)
 
@@ -135,12 +118,12 @@ class Tap(io.IOBase):
                 if not data:
                     self.is_gated = True
                     return None
-            count = self._sock.write(data)
+            count = self.sock.write(data)
             if count is None:
                 self.wants = _POLLOUT
             return count
         except OSError as error:
-            return _number(error)
+            return number_of(error)
         except BaseException as error:  # noqa: BLE001 - see readinto
             return self.keep(error)
 
@@ -150,28 +133,9 @@ class Tap(io.IOBase):
             if self._slot >= 0:
                 _open_taps[self._slot] = None
                 self._slot = -1
-            self._sock.close()
+            self.sock.close()
             return 0
-        if request != _IOCTL_POLL:
-            return -_EINVAL
-        try:
-            return self.poll(argument, 0)
-        except OSError as error:
-            return _number(error)
-
-    def poll(self, flags, timeout_ms):
-        """Wait for the socket; return the flags that are set, 0 after timeout_ms."""
-        if self._poller is None:
-            self._poller = select.poll()
-        if flags != self._polled:
-            self._poller.register(self._sock, flags)
-            self._polled = flags
-        for _, events in self._poller.poll(timeout_ms):
-            return events
-        return 0
-
-    def setblocking(self, flag):
-        self._sock.setblocking(flag)
+        return super().ioctl(request, argument)
 
     def release(self):
         """Let everything pass."""
@@ -180,9 +144,7 @@ class Tap(io.IOBase):
         self.chain = None
 
     def leave(self):
-        """The handshake is complete: take this object out of the path of every byte."""
-        self.readinto = self._sock.readinto  # type: ignore[method-assign]
-        self.write = self._sock.write  # type: ignore[method-assign]
+        super().leave()
         self._native = None
 
     def enlist(self, verdict, store):
@@ -209,10 +171,8 @@ class Tap(io.IOBase):
         self.ioctl(_IOCTL_CLOSE, 0)
 
     def keep(self, error):
-        """Remember what may not be raised through mbedTLS; return the number that stops it."""
         self.phase = _REFUSED
-        self.raised = error
-        return -_ECONNABORTED
+        return super().keep(error)
 
     def refuse(self, code, detail=None):
         if self.code is None:
@@ -362,12 +322,6 @@ def _harmless(data):
     while at + 5 <= len(data) and data[at] in (_ALERT, _CHANGE_CIPHER_SPEC):
         at += 5 + (data[at + 3] << 8 | data[at + 4])
     return min(at, len(data))
-
-
-def _number(error):
-    """Return a socket's error as the negative number the stream protocol wants."""
-    number = error.errno
-    return -number if isinstance(number, int) and 0 < number < 256 else -_EIO
 
 
 def _aborted(data):

@@ -16,7 +16,7 @@ update goes on.
 Heap: 3 KB from a .mpy file; an update needs about 20 KB more while it runs.
 """
 
-from ..compat import collect_every, const, forget
+from ..compat import collect_every, const, finish, forget
 from ..errors import MalformedError, UpdateError
 from ..kinds import CLOCK_VERIFIED
 from ..limits import BUILD_AT, BUNDLE_BYTES, ISSUED_AHEAD_S, ISSUED_AHEAD_UNKNOWN_S
@@ -35,12 +35,8 @@ def accept(record, loaded, source, at, device):
     device   has product and device_id, texts or None
     """
     before = collect_every(_GARBAGE_BYTES)
-    steps = accepting(record, loaded, source, at, device)
     try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        return done.value
+        return finish(accepting(record, loaded, source, at, device))
     finally:
         collect_every(before)
 
@@ -50,7 +46,7 @@ def accepting(record, loaded, source, at, device):
 
     In two phases, because a small heap does not hold the code of both: who signed, then what.
     """
-    prefix, digest = _beginning(record, source, at, device)
+    prefix, digest = yield from _beginning(record, source, at, device)
     authority, backup = yield from _proving(record, loaded, source, prefix)
     _unload()
     confirmed = None
@@ -100,12 +96,13 @@ def reading(source):
 
 
 def _beginning(record, source, at, device):
-    """U2 to U7: all that the first bytes decide; returns the Prefix and the payload's digest."""
+    """Generator: U2 to U7, what the first bytes decide; returns (Prefix, payload digest)."""
     from .prefix import Prefix
 
     _check_size(source.size)
-    prefix = Prefix(source)
-    digest = prefix.payload_digest
+    prefix = Prefix(source, early=None)
+    yield from prefix.reading()
+    digest = yield from prefix.digesting()
     if record is not None and digest in (record.active, record.trial):  # U3
         raise UpdateError("update.current")
     _check_beginning(prefix, record, at, device)
@@ -117,23 +114,24 @@ def _proving(record, loaded, source, prefix):
     forget("dn")  # of the anchors, which nobody looks for now
     from .authority import opened, proving
 
-    message = opened(source)
+    yield
+    message = yield from opened(source)
     return (yield from proving(record, loaded, message, prefix))
 
 
 def _admitting(record, confirmed, source, authority, backup):
     """Generator: U14 to U16; returns the Bundle and the Record that has it active."""
-    from .admit import checking_revert, next_record, reading
+    from .admit import checking, next_record, reading
 
     state = yield from reading(source)
     new = next_record(record, state, authority, backup)
     forget("rules", "names")
     if confirmed is not None:
         if not hasattr(confirmed, "services"):
-            from .bundle import parse
+            from .bundle import reading as steps
 
-            confirmed = parse(confirmed.source)
-        yield from checking_revert(confirmed, state, record, new)
+            confirmed = yield from steps(confirmed.source)
+        yield from checking(confirmed, state, record, new)
     return state, new
 
 

@@ -3,7 +3,7 @@
 
     state = yield from reading(source)                      # it parses and keeps its rules
     new = next_record(record, state, authority, backup)     # what the record will say
-    yield from checking_revert(old, state, record, new)     # may a server take it back?
+    yield from checking(old, state, record, new)     # may a server take it back?
 
 A module of its own because a small heap does not hold it beside what has verified signatures.
 
@@ -25,28 +25,28 @@ def reading(source):
 
     What a step has loaded is gone before the next one loads its own.
     """
-    from .bundle import parse
+    from .bundle import reading as steps
 
     tidy()
-    state = parse(source)
+    state = yield from steps(source)
     tidy()
     for number in range(len(state.anchors)):
-        _check_anchor(number, state.anchors)  # one in RAM at a time
+        yield from _checking_anchor(number, state.anchors)  # one in RAM at a time
         yield
     forget("rsa", "signatures", "_signatures_ecdsa")
     if len(state.intermediates):
         yield from _reading_intermediates(state.intermediates)
         forget("certificate", "leaf", "fields")
     tidy()
-    from ..state.rules import check
+    from ..state import rules
 
-    check(state)
-    _check_probes(state)
+    yield from rules.checking(state)
+    yield from _checking_probes(state)
     return state
 
 
-def _check_anchor(number: int, anchors) -> None:
-    """S2: it parses, and stands once."""
+def _checking_anchor(number: int, anchors):
+    """Generator: S2, it parses, and stands once."""
     from ..crypto import signatures
 
     anchor = anchors[number]
@@ -58,6 +58,7 @@ def _check_anchor(number: int, anchors) -> None:
     for other in anchors.find(anchor.name, number):
         if other.spki == anchor.spki:
             raise MalformedError("bundle.anchor_repeated", number)
+        yield
 
 
 def _reading_intermediates(intermediates):
@@ -72,14 +73,15 @@ def _reading_intermediates(intermediates):
         yield
 
 
-def _check_probes(state) -> None:
-    """S5: a trial of the state can be confirmed."""
+def _checking_probes(state):
+    """Generator: S5, a trial of the state can be confirmed."""
     for probe in state.probes:
         if probe.host is None or probe.host[:1] == "*":
             raise MalformedError("bundle.probe", probe.service)
         service = state.find_service(probe.service, probe.host)
         if service.purpose != SERVER_AUTH or not service.enforce:
             raise MalformedError("bundle.probe", probe.service)
+        yield
     if state.is_partial or state.never_reverts:
         return
     probed = [probe.service for probe in state.probes]
@@ -131,7 +133,7 @@ def next_record(record, state, authority: bytes, backup: bytes):
     )
 
 
-def checking_revert(old, state, record, new):
+def checking(old, state, record, new):
     """Generator: U14, a state that takes trust away must not be taken back by a server."""
     if state.never_reverts:
         return
@@ -144,14 +146,12 @@ def checking_revert(old, state, record, new):
     for at in range(0, len(state.denied), 32):
         if not old.is_denied(state.denied[at : at + 32]):
             raise UpdateError("update.revert_rule", "denied")
-    _check_pins_kept(old, state)
+    yield from _checking_pins_kept(old, state)
     for anchor in old.anchors:
-        if not _is_kept(anchor, state.anchors):
-            raise UpdateError("update.revert_rule", "anchor")
-        yield
+        yield from _checking_kept(anchor, state.anchors)
 
 
-def _check_pins_kept(old, state) -> None:
+def _checking_pins_kept(old, state):
     for pin_set in old.pin_sets:
         new_set = state.pin_set(pin_set.name)
         new_pins = {} if new_set is None else {pin.spki_sha256: pin for pin in new_set.pins}
@@ -163,12 +163,13 @@ def _check_pins_kept(old, state) -> None:
             raise UpdateError("update.revert_rule", "on_expiry " + pin_set.name)
     for service in state.services:
         for before in old.services:
-            if _overlap(service, before) and _is_stricter(service, before):
+            if _is_stricter(service, before) and (yield from _overlapping(service, before)):
                 raise UpdateError("update.revert_rule", "service " + service.name)
+        yield
 
 
-def _overlap(service, before) -> bool:
-    """Whether some server is judged by both: by name, or by a host and a port they share."""
+def _overlapping(service, before):
+    """Generator: whether some server is judged by both: by name, or by a host and port of both."""
     if service.name == before.name:
         return True
     if service.purpose != before.purpose or (
@@ -183,6 +184,7 @@ def _overlap(service, before) -> bool:
         for old in before.hosts:
             if new == old or pattern_matches(old, new) or pattern_matches(new, old):
                 return True
+        yield
     return False
 
 
@@ -213,23 +215,25 @@ def _at_least(bound, old) -> bool:
     return bound is None or (old is not None and bound >= old)
 
 
-def _is_kept(anchor, anchors) -> bool:
-    """Whether an anchor with this name and key is still there and speaks for no less."""
+def _checking_kept(anchor, anchors):
+    """Generator: an anchor with this name and key is still there and speaks for no less."""
     for other in anchors.find(anchor.name):
-        if other.spki != anchor.spki:
-            continue
-        return (
-            (
-                other.hosts is None
-                or (anchor.hosts is not None and set(anchor.hosts) <= set(other.hosts))
-            )
-            and not anchor.purposes & ~other.purposes
-            and _at_most(other.trust_from, anchor.trust_from)
-            and _at_least(other.trust_until, anchor.trust_until)
-            and _at_least(other.distrust_leaf_after, anchor.distrust_leaf_after)
-            and (
-                other.name_constraints is None or other.name_constraints == anchor.name_constraints
-            )
-            and _at_least(other.path_len, anchor.path_len)
+        yield
+        if other.spki == anchor.spki and _is_no_less(other, anchor):
+            return
+    raise UpdateError("update.revert_rule", "anchor")
+
+
+def _is_no_less(other, anchor) -> bool:
+    return (
+        (
+            other.hosts is None
+            or (anchor.hosts is not None and set(anchor.hosts) <= set(other.hosts))
         )
-    return False
+        and not anchor.purposes & ~other.purposes
+        and _at_most(other.trust_from, anchor.trust_from)
+        and _at_least(other.trust_until, anchor.trust_until)
+        and _at_least(other.distrust_leaf_after, anchor.distrust_leaf_after)
+        and (other.name_constraints is None or other.name_constraints == anchor.name_constraints)
+        and _at_least(other.path_len, anchor.path_len)
+    )

@@ -16,8 +16,8 @@ from ..encoding.cbor import BytesSource, Reader
 from ..errors import MalformedError, UnsupportedError, UpdateError
 from ..kinds import LINK, RESCUE, STATE
 from ..limits import AUTHORITY_BYTES, GROUP_KEYS, GROUPS, LINK_BYTES, LINKS
-from .cose import Message
-from .prefix import fill
+from .cose import Message, reading
+from .prefix import check, keep
 
 _LINK = (
     "version:v epoch:i0-1073741823 sequence:i0-1073741823 3:- 4:- 5:-"
@@ -57,8 +57,8 @@ class Authority:
         """Return every key of every group."""
         return [key for _, keys in self.groups for key in keys]
 
-    def check(self, other=None) -> None:
-        """Refuse a key that counts twice, here or in other, and one nobody could verify."""
+    def checking(self, other=None):
+        """Generator: refuse a key that counts twice, here or in other, or nobody could verify."""
         from ..crypto import signatures
 
         kids = set()
@@ -74,6 +74,7 @@ class Authority:
                 signatures.check_cose_key(alg, public)  # A4
             except (MalformedError, UnsupportedError) as error:
                 raise MalformedError("bundle.key", error.code)
+            yield
 
 
 def authority_at(source, span) -> Authority:
@@ -89,25 +90,38 @@ class Link:
     """
 
     def __init__(self, message: Message):
-        source = message.source
-        reader = Reader(source, message.payload[0], message.payload[1])
         self.message = message
         self.version = self.epoch = self.sequence = 0
         self.old_at = self.authority_at = self.backup_at = (0, 0)
-        fill(reader, self, _LINK, (0, 1, 2, 6, 8))
+        self.backup: "Authority | None" = None
+
+    def reading(self):
+        """Generator: read it. Nobody has vouched for it: it yields None after each part."""
+        message = self.message
+        source = message.source
+        reader = Reader(source, message.payload[0], message.payload[1])
+        names = _LINK.split()
+        found = 0
+        for key in reader.fields():
+            found |= keep(key, reader, self, names)
+            yield
+        check(found, (0, 1, 2, 6, 8))
         reader.finish()
         self.place = (self.epoch, self.sequence)
         self.old = authority_at(source, self.old_at)
+        yield
         self.authority = authority_at(source, self.authority_at)
-        self.authority.check()
-        self.backup: "Authority | None" = None
+        yield from self.authority.checking()
         if self.backup_at[1]:
             self.backup = authority_at(source, self.backup_at)
-            self.backup.check(self.authority)
+            yield from self.backup.checking(self.authority)
 
 
 def links(source, start: int):
-    """Yield the links that follow the state, one at a time: none is kept (U1, U8)."""
+    """Yield the links that follow the state, one at a time: none is kept (U1, U8).
+
+    Between slices of work it yields None.
+    """
     reader = Reader(source, start)
     before = (-1, 0)
     count = 0
@@ -116,25 +130,28 @@ def links(source, start: int):
         count += 1
         if count > LINKS:
             raise MalformedError("bundle.too_many_links", begin)
-        message = Message(reader)
+        message = yield from reading(reader)
         if message.type != LINK:
             raise MalformedError("bundle.file", begin)
         if message.end - begin > LINK_BYTES:
             raise MalformedError("bundle.too_large", begin)
+        yield
         link = Link(message)
+        yield from link.reading()
         if link.place <= before:
             raise UpdateError("update.link_order", begin)
         before = link.place
         yield link
 
 
-def opened(source) -> Message:
-    """Return the first message of a file all of whose messages are well formed (U1)."""
-    message = Message(Reader(source))
+def opened(source):
+    """Generator: return the first message of a file all of whose messages are well formed (U1)."""
+    message = yield from reading(Reader(source))
     if message.type == LINK:
         raise MalformedError("bundle.file", 0)
+    yield
     for _ in links(source, message.end):
-        pass
+        yield
     return message
 
 
@@ -145,10 +162,11 @@ def proving(record, loaded, message: Message, prefix):
     """
     source = message.source
     authority = authority_at(source, prefix.authority)
-    authority.check()
+    yield from authority.checking()
     second = authority_at(source, prefix.backup)
-    second.check(authority)
+    yield from second.checking(authority)
     backup = second.digest
+    del second  # a small heap needs the room to verify
     if record is None:
         # Nothing is known yet: the state vouches for itself, and the way it came vouches for it.
         if message.type != STATE:
@@ -157,7 +175,10 @@ def proving(record, loaded, message: Message, prefix):
     else:
         position = _Position(record)
         for link in links(source, message.end):
-            yield from position.walk(link)
+            if link is None:
+                yield
+            else:
+                yield from position.walk(link)
         loaded = [(one.source, one) for one in loaded]
         yield from position.reach(message, prefix, authority, backup, [(source, prefix)] + loaded)
     return authority.digest, backup
@@ -241,6 +262,7 @@ def verifying(message: Message, asked):
         if found[1] != signature.alg:
             raise UpdateError("cose.algorithm", signature.alg)
         used.append(found)
+        yield
     # Counting costs nothing, so it comes before the first signature is verified.
     for authority in asked:
         for number, (threshold, keys) in enumerate(authority.groups):

@@ -3,6 +3,7 @@
 
     state = parse(FileSource(file, size))
     state.payload_digest                # must be the one the record names
+    state = yield from reading(source)  # of one that nobody has vouched for, in slices
 
 Whether a bundle that arrived may be accepted is decided by acceptance.py. Bodies of anchors and
 intermediates stay where they are: a state knows where each lies and what its digest is, so that
@@ -14,7 +15,7 @@ Heap: 5 KB from a .mpy file; 16 bytes an anchor or intermediate.
 
 import hashlib
 
-from ..compat import const, sha256
+from ..compat import const, finish, sha256
 from ..encoding.cbor import BytesSource, Reader
 from ..errors import MalformedError, StoreError
 from ..kinds import LINK
@@ -31,7 +32,7 @@ from ..limits import (
 )
 from ..state import model as states
 from ..state.anchors import Anchor, index_key, is_named
-from .prefix import envelope, feed, fill, ignore, read_prefix, value
+from .prefix import envelope, feed, fields, fill, ignore, value
 
 # The maps of a state, field after field; 4294967295 is 2^32 - 1.
 _SERVICE = (
@@ -184,43 +185,47 @@ def parse(source) -> Bundle:
 
     Refuses with cbor.* cose.* bundle.*, and cert.* der.* for a name that is none.
     """
+    return finish(reading(source))
+
+
+def reading(source):
+    """parse() as a generator: yields None after each field, and each item of a long one."""
     kind, _, (start, end) = envelope(Reader(source))
     if kind == LINK:
         raise MalformedError("bundle.file", 0)
     reader = Reader(source, start, end)
     state = Bundle(source, kind)
     digest = _Digest(source, start)
-    read_prefix(state, reader, lambda key: _read_field(state, key, reader, digest))
+    for key in fields(state, reader):
+        if key is not None:
+            yield from _reading_field(state, key, reader, digest)
+        yield
     reader.finish()
     if not state.services:
         raise MalformedError("bundle.missing_field", 13)
-    state.payload_digest = digest.finish(end)
+    state.payload_digest = yield from digest.finish(end)
     _resolve_probes(state)
     return state
 
 
-def _read_field(state: Bundle, key: int, reader: Reader, digest: "_Digest") -> None:
+def _reading_field(state: Bundle, key: int, reader: Reader, digest: "_Digest"):
     if key == 8:
         state.never_reverts = reader.uint(1, 1) == 1
     elif key == 9:
         state.overrides = value(reader, "N")
     elif key == 10:
-        state.probes = tuple(
-            fill(reader, Probe(), _PROBE, (0,)) for _ in range(reader.array(1, PROBES))
-        )
+        state.probes = yield from _reading(reader, PROBES, Probe, _PROBE)
     elif key == 11:
         state.is_partial = reader.true()
     elif key == 12:
         fill(reader, state, _TRIAL, ())
     elif key == 13:
-        state.services = tuple(
-            fill(reader, states.Service("", None), _SERVICE, (0,))
-            for _ in range(reader.array(1, SERVICES))
+        state.services = yield from _reading(
+            reader, SERVICES, lambda: states.Service("", None), _SERVICE
         )
     elif key == 14:
-        state.pin_sets = tuple(
-            fill(reader, states.PinSet("", ()), _PIN_SET, (0, 1), _pins)
-            for _ in range(reader.array(1, PIN_SETS))
+        state.pin_sets = yield from _reading(
+            reader, PIN_SETS, lambda: states.PinSet("", ()), _PIN_SET, (0, 1), _pins
         )
     elif key == 15:
         state.denied = bytes(reader.octets(32, DENIED_BYTES))
@@ -232,17 +237,28 @@ def _read_field(state: Bundle, key: int, reader: Reader, digest: "_Digest") -> N
         count = reader.array(1, INTERMEDIATES)
         state.intermediates = Intermediates(state.source, count)
         for _ in range(count):
-            begin, item = digest.item(reader, CERTIFICATE_BYTES)
+            begin, item = yield from digest.item(reader, CERTIFICATE_BYTES)
             Reader(BytesSource(item)).octets(1, CERTIFICATE_BYTES)
             state.intermediates.add(b"\x00" * _KEY, begin, item)
+            yield
     elif key == 17:
         count = reader.array(1, ANCHORS)
         state.anchors = AnchorIndex(state.source, count)
         for _ in range(count):
-            begin, item = digest.item(reader, ANCHOR_BYTES)
+            begin, item = yield from digest.item(reader, ANCHOR_BYTES)
             state.anchors.add(index_key(_anchor(item).name), begin, item)
+            yield
     else:
         ignore(key, reader)
+
+
+def _reading(reader: Reader, most: int, new, grammar: str, required=(0,), special=None):
+    """Generator: an array of up to so many maps; returns a tuple of what new() made of them."""
+    items = []
+    for _ in range(reader.array(1, most)):
+        items.append(fill(reader, new(), grammar, required, special))
+        yield
+    return tuple(items)
 
 
 def _pins(reader: Reader):
@@ -277,20 +293,22 @@ class _Digest:
         self._at = start
 
     def item(self, reader: Reader, limit: int):
-        """Step over the next value; return (where it begins, its bytes)."""
+        """Generator: step over the next value; return (where it begins, its bytes)."""
         begin = reader.pos
         reader.skip_within(limit)  # nobody has vouched for these bytes yet
         length = reader.pos - begin
         item = self._source.read(begin, length)
-        self._to(begin)
+        yield from self._to(begin)
         self._total.update(item)
         self._at += length
         return begin, item
 
-    def finish(self, end: int) -> bytes:
-        self._to(end)
+    def finish(self, end: int):
+        """Generator: take in what is left; return the digest."""
+        yield from self._to(end)
         return self._total.digest()
 
-    def _to(self, end: int) -> None:
-        feed(self._total, self._source, self._at, end)
+    def _to(self, end: int):
+        at = self._at
         self._at = end
+        return feed(self._total, self._source, at, end)

@@ -5,7 +5,7 @@ A Message is read in place: it knows where the payload and each signature lie in
 holds neither. What was signed is rebuilt piece by piece from the received bytes, so that a
 message may be larger than the heap.
 
-    message = Message(reader)
+    message = yield from reading(reader)
     for signature in message.signatures:
         signature.alg, signature.kid
         valid = yield from message.verifying(signature, public_key)
@@ -58,7 +58,11 @@ class Message:
     def __init__(self, reader: Reader):
         self.source = reader.source
         self.type, self._protected, self.payload = envelope(reader)
-        self.signatures = []
+        self.signatures: "list[Signature]" = []
+        self.end = reader.pos
+
+    def reading(self, reader: Reader):
+        """Generator: read the signatures, where the envelope has left reader."""
         kids = set()
         for _ in range(reader.array(1, SIGNATURES)):
             signature = _signature(reader)
@@ -66,6 +70,7 @@ class Message:
                 raise UpdateError("cose.signature_repeated")
             kids.add(signature.kid)
             self.signatures.append(signature)
+            yield
         self.end = reader.pos
 
     def verifying(self, signature: Signature, public_key):
@@ -82,15 +87,22 @@ class Message:
             )
         )
 
-    def feed(self, total, sign_protected: bytes) -> None:
-        """Give the Sig_structure of RFC 9052 section 4.4 to a hash."""
+    def feed(self, total, sign_protected: bytes):
+        """Return a generator that gives the Sig_structure of RFC 9052 section 4.4 to a hash."""
         start, end = self.payload
         total.update(_ARRAY_OF_5 + _CONTEXT)
         for field in (self._protected, sign_protected, _external_aad(self.type)):
             total.update(_bytes_head(len(field)))
             total.update(field)
         total.update(_bytes_head(end - start))
-        feed(total, self.source, self.payload[0], self.payload[1])
+        return feed(total, self.source, self.payload[0], self.payload[1])
+
+
+def reading(reader: Reader):
+    """Generator: return the Message at reader, whole; it yields None after each signature."""
+    message = Message(reader)
+    yield from message.reading(reader)
+    return message
 
 
 class _Signed:
@@ -100,8 +112,8 @@ class _Signed:
         self._message = message
         self._sign_protected = sign_protected
 
-    def feed(self, total) -> None:
-        self._message.feed(total, self._sign_protected)
+    def feed(self, total):
+        return self._message.feed(total, self._sign_protected)
 
 
 def _signature(reader: Reader) -> Signature:

@@ -13,7 +13,7 @@ Depends on: cbor, compat, errors, limits.
 Heap: 3 KB from a .mpy file.
 """
 
-from ..compat import const
+from ..compat import const, finish
 from ..encoding.cbor import BytesSource, Reader
 from ..errors import MalformedError, UnsupportedError, UpdateError
 from ..kinds import LINK
@@ -32,6 +32,7 @@ _HOST = const(253)  # RFC 1035 section 2.3.4, without the root
 _MAX_TIME = const(253402300799)  # 9999-12-31T23:59:59Z, the last X.509 can say
 _FIRST_IGNORED = const(20)
 _PIECE_BYTES = const(256)
+_PIECE_SHIFT = const(8)
 
 # 1073741823 is 2^30 - 1: epochs and sequences are small integers on every port.
 _STATE = (
@@ -51,7 +52,7 @@ class Prefix:
     authority, backup   (start, end) of the records in the source
 
     early  only the fields before the authority: they lie in the first 512 bytes unless the
-           audience is long
+           audience is long; None: no field at all, for reading() and digesting() to follow
     """
 
     def __init__(self, source, early=False):
@@ -63,21 +64,37 @@ class Prefix:
         self.type, _, self.payload = envelope(reader)
         if self.type == LINK:
             raise MalformedError("bundle.file", 0)
-        read_prefix(self, Reader(source, self.payload[0], self.payload[1]), None, early)
+        if early is not None:
+            finish(self.reading(early))
+
+    def reading(self, early=False):
+        """Generator: read the fields, in slices; for a Prefix made with early=None."""
+        for key in fields(self, Reader(self.source, *self.payload), early):
+            if key is not None:
+                return
+            yield
 
     @property
     def payload_digest(self) -> bytes:
         """The SHA-256 of the payload, read anew: a Prefix is also the least of a loaded state."""
+        return finish(self.digesting())
+
+    def digesting(self):
+        """Generator: payload_digest in slices."""
         import hashlib
 
         total = hashlib.sha256()
-        feed(total, self.source, self.payload[0], self.payload[1])
+        yield from feed(total, self.source, self.payload[0], self.payload[1])
         return total.digest()
 
 
-def read_prefix(target, reader: Reader, more=None, early=False) -> None:
-    """Read the first fields of a state into target; more(key) reads each of those that follow."""
+def fields(target, reader: Reader, early=False):
+    """Generator: read the first fields of a state into target; yield the key of each that follows.
+
+    Between slices of work it yields None.
+    """
     last = _LAST_EARLY if early else _LAST_PREFIX
+    required = (0, 1, 2, 3) if early else (0, 1, 2, 3, 6, 7)
     target.expires_at = target.products = target.devices = None
     names = _STATE.split()
     found = 0
@@ -85,17 +102,22 @@ def read_prefix(target, reader: Reader, more=None, early=False) -> None:
         if key <= last:
             name, kind = names[key].split(":")
             if kind == "a":
-                fill(reader, target, _AUDIENCE, ())
+                # Up to 80 names; what a loop of fill() would do.
+                for part in reader.fields():
+                    keep(part, reader, target, _AUDIENCE.split())
+                    yield
             else:
                 setattr(target, name, value(reader, kind))
             found |= 1 << key
-        elif more is None:
-            break
-        else:
-            more(key)
-    for key in (0, 1, 2, 3, 6, 7):
-        if key <= last and not found >> key & 1:
-            raise MalformedError("bundle.missing_field", key)
+            yield
+            continue
+        if found >= 0:
+            check(found, required)
+            found = -1
+            names = []  # half a kilobyte, while the rest of a state is read
+        yield key
+    if found >= 0:
+        check(found, required)
 
 
 def envelope(reader: Reader):
@@ -133,16 +155,29 @@ def fill(reader: Reader, target, grammar: str, required, special=None):
     names = grammar.split()
     found = 0
     for key in reader.fields():
-        name, kind = names[key].split(":") if key < len(names) else ("", "-")
-        if kind == "-":
-            ignore(key, reader)
-        else:
-            setattr(target, name, special(reader) if kind == "s" else value(reader, kind))
-            found |= 1 << key
+        found |= keep(key, reader, target, names, special)
+    check(found, required)
+    return target
+
+
+def keep(key: int, reader: Reader, target, names, special=None) -> int:
+    """Read the value of one field of fill(), whose grammar has been split; return 1 << key.
+
+    A field that is stepped over is 0.
+    """
+    name, kind = names[key].split(":") if key < len(names) else ("", "-")
+    if kind == "-":
+        ignore(key, reader)
+        return 0
+    setattr(target, name, special(reader) if kind == "s" else value(reader, kind))
+    return 1 << key
+
+
+def check(found: int, required) -> None:
+    """Refuse a map in which one of the required fields was not found."""
     for key in required:
         if not found >> key & 1:
             raise MalformedError("bundle.missing_field", key)
-    return target
 
 
 def value(reader: Reader, kind: str):
@@ -197,9 +232,11 @@ def record_span(reader: Reader):
     return begin, reader.pos
 
 
-def feed(total, source, at: int, end: int) -> None:
-    """Give the bytes of source between two offsets to a hash, in pieces."""
+def feed(total, source, at: int, end: int):
+    """Generator: give the bytes of source between two offsets to a hash; yields every 4 KB."""
     while at < end:
         length = min(_PIECE_BYTES, end - at)
         total.update(source.read(at, length))
         at += length
+        if not at >> _PIECE_SHIFT & 15:
+            yield
