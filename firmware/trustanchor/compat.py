@@ -80,37 +80,37 @@ def sha256(*parts: "bytes | bytearray | memoryview") -> bytes:
 # memory back only at a soft reset. Last in the file, so that half a module does not have it.
 
 
-def forget(*names: str) -> None:
+def forget(names: str) -> None:
     """Let the heap have the code of these modules back, until somebody imports them again.
 
-    For work in phases that a small heap does not hold together. A module is named without its
-    folder: no two of the package have one name. CPython has the room, and its classes would no
-    longer be equal to themselves.
+    For work in phases that a small heap does not hold together, and after a MemoryError: next to
+    nothing is allocated. A module is named without its folder: no two of the package have one
+    name. CPython has the room, and its classes would no longer be equal to themselves.
+
+    names   with spaces between them: a list, or the arguments of a call, would want a piece of
+            heap at the very moment when there is none
     """
     if IS_MICROPYTHON:
-        for path in tuple(sys.modules):
-            name = path[path.rfind(".") + 1 :]
-            if name in names and path.startswith("trustanchor.") and _may_go(path):
-                _forget(path)
-        tidy()
-
-
-def recover() -> None:
-    """After a MemoryError: give back the heap that lazily loaded code holds; it loads again.
-
-    Allocates nothing before it has freed something.
-    """
-    if IS_MICROPYTHON:
-        while _forgets_one():
+        while _forgets_one(names):
             pass
         tidy()
 
 
-def _forgets_one() -> bool:
+def recover() -> None:
+    """After a MemoryError: give back the heap that lazily loaded code holds; it loads again."""
+    forget("")
+
+
+def _forgets_one(names: str) -> bool:
     for path in sys.modules:
-        if path.startswith("trustanchor.") and _may_go(path):
+        name = path[path.rfind(".") + 1 :]
+        at = names.find(name)
+        size = len(name)
+        while at >= 0 and (names[at - 1 : at] > " " or names[at + size : at + size + 1] > " "):
+            at = names.find(name, at + 1)  # it was a part of a longer one
+        if (at >= 0 or not names) and path.startswith("trustanchor.") and _may_go(path):
             _forget(path)
-            return True
+            return True  # the table has changed: it is looked through from the start
     return False
 
 

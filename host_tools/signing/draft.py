@@ -27,7 +27,7 @@ from host_tools.signing.bundle_encode import Authority, Description, Key, Public
 from host_tools.signing.signers import ALGORITHM_NAMES
 from trustanchor import kinds
 from trustanchor.compat import finish
-from trustanchor.crypto import signatures
+from trustanchor.crypto import cose_signatures
 from trustanchor.encoding.cbor import BytesSource, Reader
 from trustanchor.errors import TrustError, UpdateError
 from trustanchor.kinds import CLOCK_VERIFIED
@@ -111,7 +111,7 @@ class Draft:
             to_be_signed = bundle_encode.to_be_signed(part.kind, part.payload, key)
             signature = sign(part.kind, to_be_signed)
             # The device's verdict, while the signer is at hand: a signature of another file.
-            if not signatures.verify_cose(key.alg, key.public, to_be_signed, signature):
+            if not cose_signatures.verify(key.alg, key.public, to_be_signed, signature):
                 raise UpdateError("cose.signature_invalid", part.kind)
             part.signatures.append((key, signature))
             done.append(part.kind)

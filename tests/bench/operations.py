@@ -25,11 +25,11 @@ def _verify(name, *how):
 
 
 def _cose(alg, name):
-    from trustanchor.crypto import signatures
+    from trustanchor.crypto import cose_signatures
 
     alg = int(alg)
     _, key, message, signature = _case(name)
-    return lambda: signatures.verify_cose(alg, key, message, signature)
+    return lambda: cose_signatures.verify(alg, key, message, signature)
 
 
 def _sha(bits, length, *how):

@@ -13,7 +13,7 @@ from host_tools.cli.errors import HostError
 from host_tools.signing import signers
 from tests import softhsm
 from trustanchor import kinds
-from trustanchor.crypto import signatures
+from trustanchor.crypto import cose_signatures
 
 NONE_GIVEN = argparse.Namespace(passphrase_file=None)
 LABELS = {"ec": kinds.ES256, "rsa": kinds.PS256}
@@ -50,8 +50,8 @@ def test_the_device_verifies_what_the_token_signs(token: str, label: str) -> Non
     signer = signers.open_signer(token % label, NONE_GIVEN)
     assert signer.alg == LABELS[label]
     signature = signer.sign(b"message")
-    assert signatures.verify_cose(signer.alg, signer.public, b"message", signature)
-    assert not signatures.verify_cose(signer.alg, signer.public, b"massage", signature)
+    assert cose_signatures.verify(signer.alg, signer.public, b"message", signature)
+    assert not cose_signatures.verify(signer.alg, signer.public, b"massage", signature)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from host_tools.signing.bundle_encode import (
 from tests.certs import pki
 from tests.conformance.fuzz_targets import bundle as target
 from tests.conformance.fuzz_targets import judge
-from trustanchor.crypto import signatures
+from trustanchor.crypto import cose_signatures
 from trustanchor.encoding.cbor import BytesSource
 from trustanchor.errors import TrustError
 from trustanchor.kinds import CLOCK_VERIFIED, MODE_PATH, RATCHET_NEVER
@@ -230,7 +230,7 @@ def measure(largest: Largest) -> int:
 @pytest.fixture
 def every_signature_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the first signature hides all that is behind it."""
-    monkeypatch.setattr(signatures, "verifying_cose", target._always_valid)
+    monkeypatch.setattr(cose_signatures, "verifying", target._always_valid)
 
 
 def test_a_count_of_work_sees_a_step_without_a_yield(largest: Largest, measure: int) -> None:

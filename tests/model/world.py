@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from trustanchor.compat import finish, sha256
-from trustanchor.crypto import signatures
+from trustanchor.crypto import cose_signatures, signatures
 from trustanchor.limits import BUILD_AT
 
 NOW = BUILD_AT + 500000
@@ -167,16 +167,19 @@ def remembered_signatures() -> Iterator[None]:
     """Give the answer of the real function again where a question was asked before."""
     kept: dict[object, Any] = {}
     # By name, for the module finds what it does not have at hand with __getattr__.
-    names = ("verifying", "verifying_cose", "making_key_table")
+    names = ("verifying", "making_key_table")
     there = {name: signatures.__dict__.get(name) for name in names}
     for name in names:
         setattr(signatures, name, _remembering(name, getattr(signatures, name), kept))
+    cose = cose_signatures.verifying
+    cose_signatures.verifying = _remembering("cose", cose, kept)
     check = signatures.check_key, signatures.is_key_table
     signatures.check_key = _once("check_key", check[0], kept)
     signatures.is_key_table = _once("is_key_table", check[1], kept)
     try:
         yield
     finally:
+        cose_signatures.verifying = cose
         signatures.check_key = check[0]
         del signatures.is_key_table
         for name, old in there.items():

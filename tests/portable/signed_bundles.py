@@ -41,5 +41,5 @@ def bundle(name):
 
 def accept(record, source, loaded=()):
     # What the update before has left loaded; a board has .mpy files and room.
-    forget("admit", "bundle", "names", "rules")
+    forget("admit bundle names rules")
     return acceptance.accept(record, loaded, source, UNKNOWN, Device)[0]

@@ -12,7 +12,7 @@ def test_a_forgotten_module_is_loaded_anew_where_heap_is_scarce():
     from trustanchor.encoding.der import Reader
 
     equal(Reader(b"\x05\x00").peek(), 5)
-    forget("der", "never_loaded")
+    forget("der never_loaded")
     true(("trustanchor.encoding.der" in sys.modules) is not IS_MICROPYTHON)
     from trustanchor.encoding.der import Reader as Again
 
@@ -22,6 +22,15 @@ def test_a_forgotten_module_is_loaded_anew_where_heap_is_scarce():
     equal(before.Reader(b"\x05\x00").peek(), 5)
 
 
+def test_a_module_is_named_whole():
+    import trustanchor.crypto.rsa
+    import trustanchor.crypto.rsa_pss  # noqa: F401
+
+    forget("rsa_pss mode_rsa rsas")
+    true("trustanchor.crypto.rsa" in sys.modules)
+    true(("trustanchor.crypto.rsa_pss" in sys.modules) is not IS_MICROPYTHON)
+
+
 def test_code_that_has_state_or_is_native_stays():
     import trustanchor.errors as errors
     from trustanchor.crypto import ecdsa, signatures
@@ -29,7 +38,7 @@ def test_code_that_has_state_or_is_native_stays():
     before = errors.TrustError
     machine = ecdsa.kernel()  # False where it cannot run
     signatures.unload()
-    forget("errors", "compat", "_field")
+    forget("errors compat _field")
     true(sys.modules["trustanchor.errors"].TrustError is before)
     true("trustanchor.compat" in sys.modules)
     true((not machine) or sys.modules["trustanchor.crypto._field"] is machine)

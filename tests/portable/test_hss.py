@@ -2,7 +2,7 @@
 """HSS/LMS: the test cases of RFC 8554 appendix F, and what a verifier must refuse."""
 
 import check
-from trustanchor.crypto import hss, signatures
+from trustanchor.crypto import cose_signatures, hss
 
 # Test case 1: two levels of height 5, w = 8.
 _KEY_1 = bytes.fromhex(
@@ -181,7 +181,7 @@ _SIGNATURE_2 = bytes.fromhex(
 
 
 def _verifies(key, message, signature):
-    return signatures.verify_cose(-46, key, message, signature)
+    return cose_signatures.verify(-46, key, message, signature)
 
 
 def test_case_1_of_the_rfc():

@@ -2,7 +2,7 @@
 """HSS/LMS signatures made by pyhsslms: every parameter set with SHA-256."""
 
 import check
-from trustanchor.crypto import signatures
+from trustanchor.crypto import cose_signatures
 
 
 def _case(name):
@@ -12,11 +12,11 @@ def _case(name):
 
 def _accepts_and_refuses(name):
     key, message, signature = _case(name)
-    check.true(signatures.verify_cose(-46, key, message, signature), name)
-    check.false(signatures.verify_cose(-46, key, message + b"x", signature), name)
+    check.true(cose_signatures.verify(-46, key, message, signature), name)
+    check.false(cose_signatures.verify(-46, key, message + b"x", signature), name)
     forged = bytearray(signature)
     forged[40] ^= 1
-    check.false(signatures.verify_cose(-46, key, message, forged), name)
+    check.false(cose_signatures.verify(-46, key, message, forged), name)
 
 
 def test_every_width_with_32_bytes():
@@ -36,4 +36,4 @@ def test_two_levels_of_height_ten():
 def test_a_key_of_another_width_is_not_the_signers():
     key, _, _ = _case("hss-n32-h5-w4")
     _, message, signature = _case("hss-n32-h5-w8")
-    check.false(signatures.verify_cose(-46, key, message, signature))
+    check.false(cose_signatures.verify(-46, key, message, signature))

@@ -13,7 +13,7 @@ import lean  # noqa: F401 - first
 # In this order, because compiling a source takes heap in one piece.
 from trustanchor.update.bundle import parse
 from trustanchor.update import acceptance
-from trustanchor.crypto import signatures
+from trustanchor.crypto import cose_signatures, signatures
 from trustanchor.update.authority import authority_at
 from trustanchor.update import admit
 from trustanchor.state import rules  # noqa: F401 - what update loads late
@@ -23,17 +23,17 @@ from trustanchor.encoding.cbor import BytesSource
 from trustanchor.compat import finish, sha256
 
 
-def _replaced(verifying, check_cose_key, check_key, forget):
+def _replaced(verifying, check_signer, check_key, forget):
     """Replace cryptography behind its door; return what was there."""
     before = (
-        signatures.verifying_cose, signatures.check_cose_key, signatures.check_key,
+        cose_signatures.verifying, cose_signatures.check_key, signatures.check_key,
         acceptance.forget,
     )  # fmt: skip
-    signatures.verifying_cose = verifying
-    signatures.check_cose_key = check_cose_key
+    cose_signatures.verifying = verifying
+    cose_signatures.check_key = check_signer
     signatures.check_key = check_key
     # From source files, loading a module again costs more heap than forgetting it saves.
-    acceptance.forget = admit.forget = signatures.forget = forget
+    acceptance.forget = admit.forget = forget
     return before
 
 

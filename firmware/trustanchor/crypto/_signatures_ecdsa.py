@@ -23,7 +23,7 @@ def verifying(parameters, key, spki, bits, message, numbers, table, is_short=Fal
     digest = yield from sha2.digesting(bits, message)
     if is_short:
         del sha2
-        forget("sha2", "sha512", "_sha2_plain")
+        forget("sha2 sha512 _sha2_plain")
     from . import ecdsa
 
     on = ecdsa.curve(curve_bits(parameters))

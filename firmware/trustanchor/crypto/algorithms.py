@@ -24,7 +24,7 @@ _NULL = b"\x05\x00"
 # One text: of twenty-one, the short would be names that a board keeps for ever.
 _UNLOADED = (
     "constraints dn identity leaf names fields ecdsa _ecdsa_plain _ecdsa_tables _key_tables "
-    "_limbs _p256 _p384 _p521 hss rsa rsa_pss sha2 sha512 _sha2_plain _signatures_cose "
+    "_limbs _p256 _p384 _p521 hss rsa rsa_pss sha2 sha512 _sha2_plain cose_signatures "
     "_signatures_ecdsa"
 )
 
@@ -81,4 +81,4 @@ def unload() -> None:
 
     It loads again when it is needed.
     """
-    forget(*_UNLOADED.split())
+    forget(_UNLOADED)

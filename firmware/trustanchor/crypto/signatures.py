@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The one door to cryptography: algorithm identifier -> verify.
+"""The door to cryptography for certificates: algorithm identifier -> verify.
 
-What is above this layer imports no other module of it, so that a test can stand in for all
-signatures by replacing functions here. Callers therefore write `signatures.verify(...)`.
+What is above this layer imports no module of it but this one and `cose_signatures`, the door for
+bundles, so that a test can stand in for all signatures by replacing functions of the two. Callers
+therefore write `signatures.verify(...)`.
 
     signatures.verify(cert.sig_alg, issuer_spki, cert.tbs, cert.signature)     # -> bool
     valid = yield from signatures.verifying(...)       # the same, None between slices of work
-    signatures.verify_cose(...), verifying_cose, check_cose_key      # bundles, _signatures_cose.py
     signatures.key_table(spki), making_key_table, is_key_table       # kept keys, _key_tables.py
 
 Three answers: True, False, or a coded refusal of the algorithm or of the key. A signature that is
@@ -16,7 +16,7 @@ AlgorithmIdentifiers are compared whole, parameters included, with the few byte 
 right (RFC 4055, RFC 5480, RFC 5758); only those of RSASSA-PSS are parsed. SHA-1, MD5, DSA,
 Ed25519, explicit and other curves are not here: sig.unsupported.
 
-Depends on: algorithms, compat, der, errors, kinds; _signatures_ecdsa, rsa, rsa_pss, hss when a
+Depends on: algorithms, compat, der, errors, kinds; _signatures_ecdsa, rsa, rsa_pss when a
 signature of that kind comes.
 Heap: 1.5 KB from a .mpy file.
 """
@@ -93,10 +93,6 @@ def _verifying(sig_alg, spki, message, signature, table, is_short):
 
 def __getattr__(name):
     """What a verdict does not need has its code elsewhere, and its name here all the same."""
-    if "cose" in name:
-        from . import _signatures_cose
-
-        return getattr(_signatures_cose, name)
     if "key_table" in name:
         from . import _key_tables
 

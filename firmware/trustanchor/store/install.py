@@ -28,7 +28,7 @@ _VERDICT = (
     " ratchet status rules literal"
 )
 # Code that nothing but an update needs; the heap has it back afterwards.
-_ONLY_HERE = "acceptance admit rules authority cose _signatures_cose hss"
+_ONLY_HERE = "acceptance admit revert rules authority cose cose_signatures hss"
 
 
 def install(store, source) -> None:
@@ -91,7 +91,7 @@ def _installing(store, source):
 
             yield from write(store, source, stage, tidy_slots)
             del write  # a function keeps its module
-            forget("stage", "extent")
+            forget("stage extent")
         is_done = False
         while not is_done:
             record = store.record
@@ -136,7 +136,7 @@ def _let_go(store) -> None:
     store._tables = None
     if store.local is not None:
         store.local.memory = None
-    forget(*_VERDICT.split())
+    forget(_VERDICT)
 
 
 def _deciding(store, record, stage):
@@ -153,7 +153,7 @@ def _deciding(store, record, stage):
     finally:
         for file in files:
             file.close()
-        forget(*_ONLY_HERE.split())
+        forget(_ONLY_HERE)
 
 
 def _mends(store, record, stage):

@@ -31,10 +31,10 @@ _SPARE_BYTES = const(24576)  # that are free before a write: 8 KB for it, the ca
 _EC_SPKI_BYTES = const(120)  # P-384, uncompressed; an RSA key is longer and needs no table
 # What a heap that is too full gets back; loaded again by whoever needs it.
 _CODE = (
-    "policy", "mode_key", "mode_path", "path", "identity", "certificate", "leaf", "fields",
-    "constraints", "dn", "names", "signatures", "sha2", "sha512", "_sha2_plain", "rsa", "rsa_pss",
-    "ecdsa", "_ecdsa_plain", "_ecdsa_tables", "_key_tables", "_limbs", "_p256", "_p384",
-)  # fmt: skip
+    "policy mode_key mode_path path identity certificate leaf fields constraints dn names "
+    "signatures sha2 sha512 _sha2_plain rsa rsa_pss ecdsa _ecdsa_plain _ecdsa_tables "
+    "_key_tables _limbs _p256 _p384"
+)
 
 
 class Tables(Cache):
@@ -73,7 +73,7 @@ class Tables(Cache):
         try:
             yield from self._making(wanted)
         except MemoryError:
-            forget(*_CODE)
+            forget(_CODE)
             try:
                 # Now without what verdicts have loaded, and with all of what was loaded half.
                 yield from self._making(wanted)
@@ -81,7 +81,7 @@ class Tables(Cache):
                 # The heap is the program's: after the next start there may be room.
                 for key in wanted:
                     self._met[key] = None
-                forget(*_CODE)
+                forget(_CODE)
 
     def _making(self, wanted):
         from ..crypto import signatures

@@ -42,7 +42,7 @@ _ENOSPC = const(28)
 _GARBAGE_BYTES = const(512)  # for collect_every(): what is loaded lies close together
 
 # Code that nothing but an installation needs, and is done with when it is over.
-_INSTALLING = ("install", "boot", "packing", "volume")
+_INSTALLING = "install boot packing volume"
 
 
 class Store:
@@ -117,7 +117,7 @@ class Store:
             self.provision(factory)
         finally:
             collect_every(before)
-            forget("boot", "packing", "volume")
+            forget("boot packing volume")
         return self.state, self.local
 
     def adopt(self):
@@ -259,7 +259,7 @@ class Store:
             raise StoreError("store.no_memory")
         finally:
             collect_every(before)
-            forget(*_INSTALLING)
+            forget(_INSTALLING)
 
     def installing(self, source):
         """install() as a generator that yields None between slices of work.
@@ -300,7 +300,7 @@ class Store:
             install = None  # type: ignore[assignment]
             if self._steps is steps:  # else another one goes on with that code
                 self._give_up()
-                forget(*_INSTALLING)
+                forget(_INSTALLING)
 
     def _give_up(self):
         """Close the installation begun before, if there is one (store.busy: amid a step)."""

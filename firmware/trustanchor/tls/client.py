@@ -199,7 +199,7 @@ def _literal(pins, anchors, check_name):
 
     store = LiteralStore(literal(pins, anchors, check_name=check_name))
     del literal
-    forget("rules", "literals", "digests", "given", "derive")
+    forget("rules literals digests given derive")
     return store
 
 

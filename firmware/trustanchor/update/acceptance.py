@@ -11,8 +11,8 @@ a state in trial, trial.py decides.
 Refuses with update.*, time.issued_in_future, and with cbor.* cose.* bundle.* state.* service.*
 pin.* anchor.* for what the file says.
 
-Depends on: compat, errors, limits, prefix; authority, then admit, each with what it needs, as the
-update goes on.
+Depends on: compat, errors, limits, prefix; authority, then admit, then revert, each with
+what it needs, as the update goes on.
 Heap: 3 KB from a .mpy file; an update needs about 20 KB more while it runs.
 """
 
@@ -121,26 +121,28 @@ def _proving(record, loaded, source, prefix):
 
 def _admitting(record, confirmed, source, authority, backup):
     """Generator: U14 to U16; returns the Bundle and the Record that has it active."""
-    from .admit import checking, next_record, reading
+    from .admit import next_record, reading
 
     state = yield from reading(source)
     new = next_record(record, state, authority, backup)
-    forget("rules", "names")
+    forget("rules names")
     if confirmed is not None:
         if not hasattr(confirmed, "services"):
             from .bundle import reading as steps
 
             confirmed = yield from steps(confirmed.source)
+        from .revert import checking
+
         yield from checking(confirmed, state, record, new)
     return state, new
 
 
 def _unload() -> None:
-    from ..crypto import signatures
+    from ..crypto import cose_signatures
 
-    signatures.unload()
-    del signatures
-    forget("authority", "cose", "dn", "names", "signatures")
+    cose_signatures.unload()
+    del cose_signatures  # a function keeps its module
+    forget("authority cose dn names")
 
 
 def _check_size(size: int) -> None:

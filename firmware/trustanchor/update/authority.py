@@ -59,7 +59,7 @@ class Authority:
 
     def checking(self, other=None):
         """Generator: refuse a key that counts twice, here or in other, or nobody could verify."""
-        from ..crypto import signatures
+        from ..crypto import cose_signatures
 
         kids = set()
         publics = set() if other is None else {public for _, _, public in other.members()}
@@ -71,7 +71,7 @@ class Authority:
             publics.add(public)
             kids.add(kid)
             try:
-                signatures.check_cose_key(alg, public)  # A4
+                cose_signatures.check_key(alg, public)  # A4
             except (MalformedError, UnsupportedError) as error:
                 raise MalformedError("bundle.key", error.code)
             yield

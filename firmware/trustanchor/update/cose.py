@@ -10,7 +10,7 @@ message may be larger than the heap.
         signature.alg, signature.kid
         valid = yield from message.verifying(signature, public_key)
 
-Depends on: cbor, compat, errors, limits, prefix; signatures when one is verified.
+Depends on: cbor, compat, errors, limits, prefix; cose_signatures when one is verified.
 Heap: 2 KB from a .mpy file; 0.2 KB a signature.
 """
 
@@ -75,11 +75,11 @@ class Message:
 
     def verifying(self, signature: Signature, public_key):
         """Generator: return whether signature is valid under the public key of a key record."""
-        from ..crypto import signatures
+        from ..crypto import cose_signatures
 
         start, end = signature.span
         return (
-            yield from signatures.verifying_cose(
+            yield from cose_signatures.verifying(
                 signature.alg,
                 public_key,
                 _Signed(self, signature.protected),
@@ -106,7 +106,7 @@ def reading(reader: Reader):
 
 
 class _Signed:
-    """The Sig_structure of one signature, as a message that signatures.py can hash."""
+    """The Sig_structure of one signature, as a message that cose_signatures.py can hash."""
 
     def __init__(self, message: Message, sign_protected: bytes):
         self._message = message

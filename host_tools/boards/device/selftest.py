@@ -35,7 +35,7 @@ def _file(name):
 
 def check(kind, algorithm, key, message, signature, flip):
     """Verify a signature, whose bit flip (or -1) was turned over first."""
-    from trustanchor.crypto import signatures
+    from trustanchor.crypto import cose_signatures, signatures
 
     wrong = bytearray(binascii.unhexlify(signature))
     if flip >= 0:
@@ -43,7 +43,7 @@ def check(kind, algorithm, key, message, signature, flip):
     signed = binascii.unhexlify(message)
     spki = binascii.unhexlify(key)
     if kind == "cose":
-        _told(signatures.verify_cose, algorithm, spki, signed, bytes(wrong))
+        _told(cose_signatures.verify, algorithm, spki, signed, bytes(wrong))
     else:
         _told(signatures.verify, binascii.unhexlify(algorithm), spki, signed, bytes(wrong))
 

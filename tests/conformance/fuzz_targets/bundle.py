@@ -31,7 +31,7 @@ from host_tools.signing.bundle_encode import (
 from tests.certs import pki
 from tests.conformance import fuzz_cbor
 from tests.conformance.fuzz_targets import fixtures
-from trustanchor.crypto import signatures
+from trustanchor.crypto import cose_signatures
 from trustanchor.encoding.cbor import BytesSource
 from trustanchor.errors import TrustError
 from trustanchor.kinds import CLIENT_AUTH, EXPIRY_ANCHORS, MODE_ANCHORS, MODE_KEY, RATCHET_ORDERED
@@ -83,12 +83,12 @@ class Device:
         source = BytesSource(data)
         if genuine:
             return acceptance.accept(self.record, self.loaded, source, UNKNOWN, DEVICE)[0]
-        before = signatures.verifying_cose
-        signatures.verifying_cose = _always_valid
+        before = cose_signatures.verifying
+        cose_signatures.verifying = _always_valid
         try:
             return acceptance.accept(self.record, self.loaded, source, UNKNOWN, DEVICE)[0]
         finally:
-            signatures.verifying_cose = before
+            cose_signatures.verifying = before
 
 
 def _signer(number: int) -> KeySigner:

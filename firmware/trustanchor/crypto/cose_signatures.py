@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What signatures.py does for bundles: COSE algorithms, and keys checked before they are used.
+"""The door to cryptography for bundles: COSE algorithm -> verify, and is this a key for it.
+
+    valid = yield from cose_signatures.verifying(alg, public_key, message, signature)
+    cose_signatures.check_key(alg, public_key)
+
+Apart from `signatures`, the door for certificates: an update needs none of that one's code.
 
 Depends on: algorithms, compat, errors; rsa, rsa_pss, ecdsa, hss when a key of that kind comes.
 Heap: 1 KB from a .mpy file.
@@ -13,7 +18,7 @@ from ..kinds import ES256, HSS_LMS, PS256
 from .algorithms import EC_KEY, RSA, curve_bits, parts_of, unload
 
 
-def verify_cose(alg: int, public_key, message, signature, table=None) -> bool:
+def verify(alg: int, public_key, message, signature, table=None) -> bool:
     """Return whether signature is valid under a COSE algorithm.
 
     ES256    public_key is SPKI DER on P-256, signature r and s of 32 bytes each (RFC 9053 2.1)
@@ -23,11 +28,11 @@ def verify_cose(alg: int, public_key, message, signature, table=None) -> bool:
 
     Refuses with sig.unsupported, sig.key_malformed, sig.key_size.
     """
-    return finish(verifying_cose(alg, public_key, message, signature, table))
+    return finish(verifying(alg, public_key, message, signature, table))
 
 
-def verifying_cose(alg, public_key, message, signature, table=None):
-    """Generator: `verify_cose` in slices."""
+def verifying(alg, public_key, message, signature, table=None):
+    """Generator: `verify` in slices."""
     try:
         return (yield from _verifying(alg, public_key, message, signature, table))
     except MemoryError:
@@ -67,7 +72,7 @@ def _verifying(alg, public_key, message, signature, table):
     return (yield from rsa_pss.verifying(n, e, 256, 256, 32, message, signature))
 
 
-def check_cose_key(alg: int, public_key) -> None:
+def check_key(alg: int, public_key) -> None:
     """Refuse a key that could never verify anything under a COSE algorithm: sig.*."""
     if alg == HSS_LMS:
         from . import hss

@@ -2,7 +2,7 @@
 """COSE algorithms behind the door, and the tables of kept keys."""
 
 import check
-from trustanchor.crypto import signatures
+from trustanchor.crypto import cose_signatures, signatures
 
 
 def _case(name):
@@ -14,50 +14,50 @@ def _case(name):
 
 def test_es256_is_raw_r_and_s_on_p256():
     _, key, message, signature = _case("cose-es256")
-    check.true(signatures.verify_cose(-7, key, message, signature))
-    check.false(signatures.verify_cose(-7, key, message + b"x", signature))
+    check.true(cose_signatures.verify(-7, key, message, signature))
+    check.false(cose_signatures.verify(-7, key, message + b"x", signature))
     for wrong in (signature[:-1], signature + b"\x00", bytes(64), signature[32:] + signature[:32]):
-        check.false(signatures.verify_cose(-7, key, message, wrong))
+        check.false(cose_signatures.verify(-7, key, message, wrong))
     # DER is the other form, and the wrong one here.
-    check.false(signatures.verify_cose(-7, key, *_case("p256-sha256")[2:]))
+    check.false(cose_signatures.verify(-7, key, *_case("p256-sha256")[2:]))
 
 
 def test_ps256_has_a_salt_of_32_bytes():
     for name in ("cose-ps256-rsa2048", "cose-ps256-rsa3072"):
         _, key, message, signature = _case(name)
-        check.true(signatures.verify_cose(-37, key, message, signature), name)
-        check.false(signatures.verify_cose(-37, key, message + b"x", signature), name)
+        check.true(cose_signatures.verify(-37, key, message, signature), name)
+        check.false(cose_signatures.verify(-37, key, message + b"x", signature), name)
     _, key, message, signature = _case("refused-cose-ps256-salt33")
-    check.false(signatures.verify_cose(-37, key, message, signature))
+    check.false(cose_signatures.verify(-37, key, message, signature))
 
 
 def test_the_key_must_be_of_the_algorithm():
     _, key, message, signature = _case("cose-es256")
     for name in ("p384-sha256", "rsa2048-sha256"):
         check.refuses(
-            "sig.key_malformed", signatures.verify_cose, -7, _case(name)[1], message, signature
+            "sig.key_malformed", cose_signatures.verify, -7, _case(name)[1], message, signature
         )
-    check.refuses("sig.key_malformed", signatures.verify_cose, -37, key, message, signature)
+    check.refuses("sig.key_malformed", cose_signatures.verify, -37, key, message, signature)
 
 
 def test_other_cose_algorithms_are_unsupported():
     _, key, message, signature = _case("cose-es256")
     for alg in (-8, -35, -36, -38, -257, -65535, 0, 5):
-        check.refuses("sig.unsupported", signatures.verify_cose, alg, key, message, signature)
+        check.refuses("sig.unsupported", cose_signatures.verify, alg, key, message, signature)
 
 
 def test_a_signers_key_is_checked_whole():
     key = _case("cose-es256")[1]
-    signatures.check_cose_key(-7, key)
-    signatures.check_cose_key(-37, _case("cose-ps256-rsa2048")[1])
+    cose_signatures.check_key(-7, key)
+    cose_signatures.check_key(-37, _case("cose-ps256-rsa2048")[1])
     off_curve = bytearray(key)
     off_curve[-1] ^= 1
-    check.refuses("sig.key_malformed", signatures.check_cose_key, -7, off_curve)
-    check.refuses("sig.key_malformed", signatures.check_cose_key, -7, _case("p384-sha256")[1])
-    check.refuses("sig.key_malformed", signatures.check_cose_key, -37, key)
+    check.refuses("sig.key_malformed", cose_signatures.check_key, -7, off_curve)
+    check.refuses("sig.key_malformed", cose_signatures.check_key, -7, _case("p384-sha256")[1])
+    check.refuses("sig.key_malformed", cose_signatures.check_key, -37, key)
     small = _case("refused-rsa1024-sha256")[1]
-    check.refuses("sig.key_size", signatures.check_cose_key, -37, small)
-    check.refuses("sig.unsupported", signatures.check_cose_key, -8, key)
+    check.refuses("sig.key_size", cose_signatures.check_key, -37, small)
+    check.refuses("sig.unsupported", cose_signatures.check_key, -8, key)
 
 
 def test_a_kept_key_verifies_with_its_table():
