@@ -68,6 +68,22 @@ def make(folder: Path) -> None:
         for width in (1, 2, 4, 8):
             _write_hss(folder / f"hss-n{n}-h5-w{width}", n, 5, width, 1)
     _write_hss(folder / "hss-n32-h10-w4-l2", 32, 10, 4, 2)
+    _write_mixed_hss(folder / "refused-hss-mixed")
+
+
+def _write_mixed_hss(file: Path) -> None:
+    """A second tree of 24 bytes whose one-time keys have 32, signed by the first one all right.
+
+    Nobody can sign with it; the lengths and the types are what such a signature would have.
+    """
+    first = lms.LmsPrivateKey(lms.lms_sha256_m32_h5, lms.lmots_sha256_n32_w8)
+    second = lms.lms_sha256_m24_h5 + lms.lmots_sha256_n32_w8
+    second_key = second + bytes(16) + bytes(24)
+    chains, height, n = 34, 5, 24
+    nobodys = bytes(4) + second[4:] + bytes(n * (1 + chains)) + second[:4] + bytes(n * height)
+    levels = (2).to_bytes(4, "big")
+    signature = (1).to_bytes(4, "big") + first.sign(second_key) + second_key + nobodys
+    _write(file, b"", levels + first.publicKey().serialize(), _MESSAGE, signature)
 
 
 def _write_hss(file: Path, n: int, height: int, width: int, levels: int) -> None:

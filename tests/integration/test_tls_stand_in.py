@@ -15,6 +15,7 @@ from tests.certs import pki
 from trustanchor.tls import _tls
 from trustanchor.tls.tap import Tap
 
+POLL, POLLIN, POLLOUT = 3, 1, 4  # MicroPython's stream protocol
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 DATA = bytes(range(251)) * (4 * 1024 * 1024 // 251)
 
@@ -127,6 +128,32 @@ def test_close_sends_what_waits_as_far_as_the_socket_takes_it(pair):
     tap.write = write
     client.close()
     assert server.recv(100) == b"the last words"
+
+
+def test_polling_tells_whether_a_read_or_a_write_gets_on(pair):
+    client, server, _ = pair
+    while client.read(1) is None and client.ioctl(POLL, POLLIN):
+        pass  # TLS 1.3 sends tickets after the handshake
+    assert client.ioctl(POLL, POLLIN) == 0
+    assert client.ioctl(POLL, POLLIN | POLLOUT) == POLLOUT
+    server.sendall(bytes(3000))
+    assert ready(client)
+    assert client.read(1) == b"\0"
+    assert client.ioctl(POLL, POLLIN) == POLLIN  # the socket is empty, TLS is not
+    assert len(client.read(2999)) == 2999
+    assert client.ioctl(POLL, POLLIN) == 0
+    fill(client)
+    assert client.ioctl(POLL, POLLOUT) == 0
+
+
+def ready(client):
+    """Poll until a read would get on; False when it does not within 20 seconds."""
+    end = time.monotonic() + 20
+    while not client.ioctl(POLL, POLLIN):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.001)
+    return True
 
 
 def test_a_dead_stream_is_an_error_and_never_a_success(pair):

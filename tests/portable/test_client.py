@@ -149,3 +149,34 @@ def test_a_service_chosen_by_name_keeps_its_port():
         sock = Sock()
         error = refuses("service.port", tls.wrap_socket, sock, False, "a.example", True, port)
         equal((error.detail, sock.is_closed), (port, True))
+
+
+def joined(server_side):
+    """Return the events that the store hears of when a handshake with a sighting is complete."""
+    store = Store(literal(PINS))
+    heard = []
+    store.join = lambda verdict, asked: heard.append(verdict.events)  # type: ignore[assignment]
+    kept = []
+
+    class Shaken:
+        class verdict:
+            contradicted = None
+            events = ("sighting",)
+
+    def start(native, sock, server_side, name, judging, completed, timeout_ms):
+        kept.append(completed)
+
+    before = handshake.start
+    handshake.start = start
+    try:
+        tls = client.Context(store=store)
+        judged.start(tls, None, None, server_side, None, "a.example", 443)
+    finally:
+        handshake.start = before
+    equal(kept[0](Shaken), False)  # what join answers
+    return heard
+
+
+def test_a_client_that_connects_to_us_moves_no_servers_pins():
+    equal(joined(False), [("sighting",)])
+    equal(joined(True), [()])

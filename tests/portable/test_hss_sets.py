@@ -33,6 +33,12 @@ def test_two_levels_of_height_ten():
     _accepts_and_refuses("hss-n32-h10-w4-l2")
 
 
+def test_all_trees_of_a_key_have_hashes_of_one_length():
+    key, message, signature = _case("refused-hss-mixed")
+    # SP 800-208 section 4: one hash function for the whole key.
+    check.false(cose_signatures.verify(-46, key, message, signature))
+
+
 def test_a_key_of_another_width_is_not_the_signers():
     key, _, _ = _case("hss-n32-h5-w4")
     _, message, signature = _case("hss-n32-h5-w8")

@@ -25,6 +25,7 @@ PROTOCOL_TLS_SERVER = 1
 _CHUNK = 4096
 _RECORD_BYTES = 16384  # RFC 8446 section 5.1
 _POLL_S = 0.005
+_POLLIN = 1  # of MicroPython, py/stream.h
 _CONN_EOF = -0x7280  # what mbedTLS answers for each
 _FATAL_ALERT = -0x7780
 _PROOF = -0x4E00
@@ -157,6 +158,11 @@ class SSLSocket:
 
     def setblocking(self, flag):
         self._stream.setblocking(flag)
+
+    def ioctl(self, request, argument):
+        """MicroPython's stream protocol, of which a connection asks for one thing: poll."""
+        ready = self._object.pending() or self._incoming.pending
+        return argument & _POLLIN if ready else self._stream.ioctl(request, argument)
 
     def getpeercert(self, binary_form):
         return self._object.getpeercert(True) if self._is_finished else None

@@ -179,6 +179,8 @@ class Connection(io.IOBase):
             return argument if self.is_ready() else 0
         if self._kept is not None and argument & _POLLIN:
             return _POLLIN
+        if hasattr(self._tls, "ioctl"):
+            return self._tls.ioctl(request, argument)  # on CPython, whose poll() wants a number
         if self._poller is None:
             self._poller = select.poll()
         self._poller.register(self._tls, argument)
