@@ -153,10 +153,12 @@ def test_a_service_chosen_by_name_keeps_its_port():
 
 def joined(server_side):
     """Return the events that the store hears of when a handshake with a sighting is complete."""
-    store = Store(literal(PINS))
-    heard = []
-    store.join = lambda verdict, asked: heard.append(verdict.events)  # type: ignore[assignment]
-    kept = []
+    heard, kept = [], []
+
+    class Listening(Store):
+        def join(self, verdict, asked):
+            heard.append(verdict.events)
+            return False
 
     class Shaken:
         class verdict:
@@ -169,11 +171,11 @@ def joined(server_side):
     before = handshake.start
     handshake.start = start
     try:
-        tls = client.Context(store=store)
+        tls = client.Context(store=Listening(literal(PINS)))
         judged.start(tls, None, None, server_side, None, "a.example", 443)
     finally:
         handshake.start = before
-    equal(kept[0](Shaken), False)  # what join answers
+    equal(kept[0](Shaken), False)  # as join answers
     return heard
 
 
