@@ -40,7 +40,7 @@ def planned_leaf(
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "planned")]))
             .issuer_name(parent.subject)
-            .public_key(_public_key(inputs.read(key, _KEY_BYTES)))
+            .public_key(_public_key(inputs.read(key, _KEY_BYTES), printable(str(key))))
             .serial_number(x509.random_serial_number())
             .not_valid_before(_EPOCH + datetime.timedelta(seconds=not_before))
             .not_valid_after(_EPOCH + datetime.timedelta(seconds=not_after))
@@ -63,12 +63,18 @@ def planned_leaf(
     return made.public_bytes(serialization.Encoding.DER), made.tbs_certificate_bytes
 
 
-def _public_key(content: bytes) -> Any:
-    if b"BEGIN CERTIFICATE REQUEST" in content:
-        return x509.load_pem_x509_csr(content).public_key()
-    if b"BEGIN CERTIFICATE" in content:
-        return x509.load_pem_x509_certificate(content).public_key()
-    return serialization.load_pem_public_key(content)
+def _public_key(content: bytes, name: str) -> Any:
+    blocks = inputs.pem_blocks(content, name)
+    if len(blocks) != 1:
+        raise ValueError(
+            f"{name}: {len(blocks)} PEM blocks where one key, request or certificate is wanted"
+        )
+    armour = blocks[0].armour
+    if blocks[0].label.endswith("CERTIFICATE REQUEST"):
+        return x509.load_pem_x509_csr(armour).public_key()
+    if blocks[0].label == "CERTIFICATE":
+        return x509.load_pem_x509_certificate(armour).public_key()
+    return serialization.load_pem_public_key(armour)
 
 
 def _general_name(host: str) -> x509.GeneralName:

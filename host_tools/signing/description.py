@@ -40,7 +40,7 @@ from host_tools.cli.errors import HostError
 from host_tools.cli.output import printable
 from host_tools.cli.reasons import explain
 from host_tools.commands import pin
-from host_tools.signing import hss_keys, inputs, signers
+from host_tools.signing import inputs, signers
 from host_tools.signing.bundle_encode import (
     REASON_CHARACTERS,
     Authority,
@@ -268,12 +268,7 @@ def _group(table: Table) -> tuple[int, list[Key]]:
 
 
 def _authority_key(table: Table, name: str) -> Key:
-    path = table.file(name)
-    content = _content(path)
-    # Of several keys the first would be taken and the others lost.
-    if not hss_keys.is_holder_file(content) and len(inputs.pem_blocks(content, str(path))) > 1:
-        raise table.refuse(f"{printable(name)} holds several keys; a name here is one key.")
-    return Key(*signers.public_record(str(path)))
+    return Key(*signers.public_record(str(table.file(name))))
 
 
 def _probe(table: Table) -> Probe:

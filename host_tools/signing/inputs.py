@@ -113,5 +113,26 @@ def pem_blocks(content: bytes, name: str) -> list[PemBlock]:
     return blocks
 
 
+def only_block(content: bytes, name: str, kind: str) -> PemBlock | None:
+    """Return the one block of a file whose label ends in kind, None for a file without PEM.
+
+    A certificate or parameters may stand beside it. Of two keys one would be used and the other
+    lost without a word, so they are refused, as is a file without any: input.pem.
+    """
+    blocks = pem_blocks(content, name)
+    found = [block for block in blocks if block.label.endswith(kind)]
+    if blocks and not found:
+        raise HostError(
+            f"{blocks[0].where}: {printable(blocks[0].label)} where a {kind} is wanted.",
+            "input.pem",
+        )
+    if len(found) > 1:
+        raise HostError(
+            f"{found[1].where}: a second {kind}; put each key into a file of its own.",
+            "input.pem",
+        )
+    return found[0] if found else None
+
+
 def _damaged(name: str, line: int, why: str) -> HostError:
     return HostError(f"{name}, line {line}: {why}.", "input.pem")

@@ -12,6 +12,7 @@ import os
 import secrets
 import sys
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -106,13 +107,19 @@ def write_new(path: Path, content: bytes, mode: int = 0o644) -> None:
 def load_private_key(
     content: bytes, arguments: argparse.Namespace, name: str, is_pem: bool = True
 ) -> PrivateKeyTypes:
-    """Read a private key, asking for its passphrase only when it has one.
+    """Read the one private key of a file, asking for its passphrase only when it has one.
 
-    Refuses with key.unreadable, key.passphrase_missing or key.passphrase_wrong.
+    Refuses with input.pem, key.unreadable, key.passphrase_missing or key.passphrase_wrong.
     """
-    load = serialization.load_pem_private_key if is_pem else serialization.load_der_private_key
-    if b"OPENSSH PRIVATE KEY" in content:
-        load = serialization.load_ssh_private_key
+    load: Any = serialization.load_der_private_key
+    if is_pem:
+        block = inputs.only_block(content, name, "PRIVATE KEY")
+        if block is None:
+            raise HostError(f"{name}: not a private key that can be read.", "key.unreadable")
+        content = block.armour
+        load = serialization.load_pem_private_key
+        if block.label == "OPENSSH PRIVATE KEY":
+            load = serialization.load_ssh_private_key
     try:
         return load(content, None)
     except TypeError:

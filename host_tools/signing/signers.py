@@ -13,7 +13,6 @@ brings a signature back (commands/bundle.py).
 
 import argparse
 import base64
-import binascii
 import contextlib
 import getpass
 import hashlib
@@ -107,10 +106,13 @@ def public_record(name: str) -> tuple[int, bytes]:
     content = read_key_file(path)
     if hss_keys.is_holder_file(content):
         return HSS_LMS, hss_keys.read_public(path)
-    if content.startswith(b"-----BEGIN HSS PUBLIC KEY-----"):
-        return HSS_LMS, hss_public_from_pem(content, name)
+    block = inputs.only_block(content, name, "PUBLIC KEY")
+    if block is not None and block.label == _HSS_LABEL:
+        return HSS_LMS, block.der()
     try:
-        return key_record(serialization.load_pem_public_key(content), name)
+        if block is None:
+            raise ValueError
+        return key_record(serialization.load_pem_public_key(block.armour), name)
     except (ValueError, UnsupportedAlgorithm):
         raise HostError(
             f"{name}: no public key in PEM, and no HSS public key; `trustanchor keygen` writes "
@@ -286,21 +288,10 @@ def raw_ecdsa(der: bytes) -> bytes:
     return r.to_bytes(_P256_BYTES, "big") + s.to_bytes(_P256_BYTES, "big")
 
 
-_HSS_BEGIN = b"-----BEGIN HSS PUBLIC KEY-----\n"
-_HSS_END = b"-----END HSS PUBLIC KEY-----\n"
+_HSS_LABEL = "HSS PUBLIC KEY"
 
 
 def hss_public_pem(public: bytes) -> bytes:
     """An HSS public key (RFC 8554 section 6.1) in a PEM armour, so that it can be mailed."""
-    return _HSS_BEGIN + base64.encodebytes(public) + _HSS_END
-
-
-def hss_public_from_pem(content: bytes, name: str) -> bytes:
-    body = content.removeprefix(_HSS_BEGIN)
-    try:
-        if not body.endswith(_HSS_END):
-            raise ValueError
-        public = base64.b64decode(b"".join(body.removesuffix(_HSS_END).split()), validate=True)
-    except (ValueError, binascii.Error):
-        raise HostError(f"{name}: a damaged HSS public key.", "key.unreadable") from None
-    return public
+    lines = tuple(base64.encodebytes(public).splitlines())
+    return inputs.PemBlock(_HSS_LABEL, lines, "", 1).armour

@@ -302,7 +302,7 @@ def test_a_file_of_two_public_keys_is_no_authority_key(
     both = Path("alice.pub").read_bytes() + Path("bob.pub").read_bytes()
     Path("alice.pub").write_bytes(both)
     assert bundle("build", "1.toml", "--first") == 1
-    assert "alice.pub holds several keys" in capsys.readouterr().err
+    assert "alice.pub, line 5: a second PUBLIC KEY" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

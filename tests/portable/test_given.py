@@ -55,6 +55,7 @@ def test_every_block_of_a_text_is_read_or_all_are_refused():
     for wrong in (
         pem(ROOT, begin="-----BEGIN TRUSTED CERTIFICATE-----"),
         pem(ROOT) + pem(ROOT, begin="-----begin certificate-----"),
+        pem(ROOT) + pem(ROOT, begin="-- BEGIN CERTIFICATE --", close="-- done"),
         pem(ROOT) + pem(ROOT)[:-30],
         pem(ROOT, close=""),
         "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",

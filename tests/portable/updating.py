@@ -23,15 +23,16 @@ from trustanchor.encoding.cbor import BytesSource
 from trustanchor.compat import finish, sha256
 
 
-def _replaced(verifying, check_signer, check_key, forget):
+def _replaced(verifying, check_signer, check_key, unload, forget):
     """Replace cryptography behind its door; return what was there."""
     before = (
         cose_signatures.verifying, cose_signatures.check_key, signatures.check_key,
-        acceptance.forget,
+        cose_signatures.unload, acceptance.forget,
     )  # fmt: skip
     cose_signatures.verifying = verifying
     cose_signatures.check_key = check_signer
     signatures.check_key = check_key
+    cose_signatures.unload = unload  # it would forget the stand-ins too
     # From source files, loading a module again costs more heap than forgetting it saves.
     acceptance.forget = admit.forget = forget
     return before
@@ -78,7 +79,7 @@ def accept(record, data, loaded=(), at=KNOWN, device=Device):
 
 def accept_source(record, source, loaded=(), at=KNOWN, device=Device):
     before = None if record is None else [getattr(record, name) for name in Record.FIELDS]
-    real = _replaced(_verifying_fake, _check_fake, _check_anchor, _keep)
+    real = _replaced(_verifying_fake, _check_fake, _check_anchor, _keep, _keep)
     try:
         return acceptance.accept(record, loaded, source, at, device)
     finally:

@@ -53,7 +53,7 @@ def _read(file, first: bytes):
     found: "list[Anchor]" = []
     body = None  # of the block that is open
     for line in _lines(file, first):
-        if _BEGIN in line or _END in line:
+        if b"--" in line and _is_like_boundary(line.upper()):
             begins = line == _BEGIN + _LABEL
             if not (begins or line == _END + _LABEL) or begins is (body is not None):
                 raise PinError("anchor.pem", len(found) + 1)
@@ -72,6 +72,12 @@ def _read(file, first: bytes):
     if body is not None or not found:
         raise PinError("anchor.pem", len(found) + 1)
     return found
+
+
+def _is_like_boundary(line: bytes) -> bool:
+    # Whatever somebody may have meant as a boundary: passed over, its certificate would be lost.
+    # Lines of dashes alone are how people rule their files.
+    return b"BEGIN" in line or b"END" in line or (b"---" in line and line.strip(b"-") != b"")
 
 
 def _lines(file, first):
