@@ -2,24 +2,27 @@
 """`trustanchor init HOST[:PORT]`: from a live server to a board that trusts that server alone.
 
 Makes a backup key in an encrypted file and a `main.py` that pins the server's key and the backup
-key. Both pins go through the device's own judge() against the chain the server just sent, so a
-program that could not connect is never written.
+key. Both pins go through the device's own judge() against the chain the server just sent, and the
+program is tried on the fetched MicroPython (first_try.py has rules for where there is none), so a
+program that could not connect is not written.
 
 What it trusts is what it sees now: run it over a network you trust, or compare the printed
 primary pin with `trustanchor pin` on the server itself.
 """
 
 import argparse
+import tempfile
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from host_tools.build import deploy
+from host_tools.build.runtime import RuntimeMissing
 from host_tools.cli.errors import HostError
 from host_tools.cli.output import print_json, printable
 from host_tools.cli.reasons import explain
-from host_tools.signing import keyfiles, live
+from host_tools.signing import first_try, keyfiles, live
 from trustanchor.compat import sha256
 from trustanchor.kinds import CLOCK_KNOWN
 from trustanchor.state import derive
@@ -112,6 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     made_up = keyfiles.make_passphrase() if passphrase is None else None
     plan = make_plan(endpoint, chain, passphrase or made_up or b"")
+    _try(plan, chain)
 
     # The board is opened first: if it is not there, nothing has been written yet.
     with _open_board(arguments.board) as board:
@@ -148,6 +152,24 @@ def make_plan(endpoint: live.Endpoint, chain: list[bytes], passphrase: bytes) ->
             verdict.code,
         )
     return Plan(endpoint, primary, backup, keyfiles.encrypted_pem(backup_key, passphrase))
+
+
+def _try(plan: Plan, chain: list[bytes]) -> None:
+    """Refuse what a board's TLS would not get on with, as the board would."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / MAIN_FILE
+        program.write_bytes(plan.main_py)
+        try:
+            refused = first_try.refusal_of(program, live.TIMEOUT_S * 3)
+        except RuntimeMissing:
+            refused = first_try.unusable(chain)
+    if refused is not None:
+        code, detail = refused
+        raise HostError(
+            f"A device would not get on with {plan.endpoint}: {code}"
+            f"{f' ({printable(detail)})' if detail else ''}: {explain(code)}",
+            code,
+        )
 
 
 def _report(
