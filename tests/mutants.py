@@ -848,6 +848,8 @@ MUTANTS = (
            "if content_type[: len(_CONTENT_TYPE)] != _CONTENT_TYPE or word", "if word", "cose"),
     Mutant("a client's key moves a server's pins", "tls/judged.py",
            "if server_side:", "if False:", "client"),
+    Mutant("init writes what could not connect", "../../host_tools/commands/init.py",
+           "    _try(plan, chain)\n", "", "tests/host/test_first_try.py"),
     Mutant("the second key of a file is lost", "../../host_tools/signing/inputs.py",
            "if len(found) > 1:", "if False:", "tests/host/test_pem.py"),
     Mutant("a boundary of the wrong form is passed over", "state/given.py",

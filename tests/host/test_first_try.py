@@ -6,6 +6,7 @@ The rules stand in for an interpreter that is not there; here both are asked, ab
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -55,14 +56,15 @@ def of_version_1():
     return [tlv(0x30, tbs + algorithm + tlv(0x03, b"\0" + signature))], made.key
 
 
-def chains():
+def chains() -> dict[str, tuple[list[bytes], Any, str | None]]:
     """Name -> (chain, key, the code of the refusal or None)."""
     made = {
         "plain": leaf(),
         "noncritical": leaf(UNKNOWN, False),
         "any": leaf(policies("2.5.29.32.0")),
     }
-    found = {name: ([one.der, ROOT.der], one.key, None) for name, one in made.items()}
+    found: dict[str, tuple[list[bytes], Any, str | None]] = {}
+    found |= {name: ([one.der, ROOT.der], one.key, None) for name, one in made.items()}
     for kind in ("p384", "p521", "rsa2048"):
         one = leaf(kind=kind)
         found[kind] = ([one.der], one.key, None)
