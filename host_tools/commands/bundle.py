@@ -6,6 +6,7 @@ import base64
 import contextlib
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from host_tools.cli.output import console, print_json, printable, progress_bar, 
 from host_tools.cli.reasons import explain
 from host_tools.rehearsal import guard, plan
 from host_tools.signing import (
+    contradictions,
     describe,
     description,
     draft,
@@ -175,16 +177,29 @@ def _build(arguments: argparse.Namespace) -> int:
         if code != "ok" and path in files:
             raise HostError(f"{path}: a device that has it answers {code}: {explain(code)}", code)
     _guard(arguments, made)
+    warnings = [*described.doubts, *_contradictions(made)]
+    _print_warnings(warnings)
     outputs.write_new(output, draft.dump(made))
     devices = [{"bundle": str(path), "code": code} for path, code in said.items()]
     if arguments.json:
-        print_json({"draft": str(output), "missing": made.missing(), "devices": devices})
+        answer = {"draft": str(output), "missing": made.missing(), "devices": devices}
+        print_json({**answer, "warnings": warnings})
         return 0
     out = console()
     out.print(f"{output}: not signed yet.")
     _print_said(out, said)
     _print_missing(out, made, output)
     return 0
+
+
+def _contradictions(made: Draft) -> list[str]:
+    shown = describe.describe(draft.unsigned(made.state.kind, made.state.payload))
+    return contradictions.contradictions(shown, str(describe.time_text(int(time.time()))))
+
+
+def _print_warnings(warnings: list[str]) -> None:
+    for warning in warnings:
+        console(stderr=True).print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
 
 
 def _add_fleet(action: argparse.ArgumentParser) -> None:
@@ -365,6 +380,7 @@ def _show(made: Draft) -> tuple[int, list[str]]:
     else:
         out.print(f"  replaces  {old['payload_digest']}")
     weaker = weakening.weakenings(old, new) if made.current else []
+    _print_warnings(_contradictions(made))
     if weaker:
         out.print("Weaker than before:")
         for line in weaker:

@@ -97,7 +97,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="install the package as one archive: 128 KB of flash instead of 400, 3 KB more heap",
     )
     parser.add_argument("--json", action="store_true", help="for scripts")
-    keyfiles.add_passphrase_option(parser)
+    keyfiles.add_new_passphrase_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -110,11 +110,9 @@ def run(arguments: argparse.Namespace) -> int:
         if file.exists() or file.is_symlink():
             raise HostError(f"{file} exists already and is left as it is.", "host.exists")
     chain = live.fetch_chain(endpoint)
-    passphrase = keyfiles.given_passphrase(arguments) or keyfiles.ask_passphrase(
-        "New passphrase for the backup key (empty: make one up)", twice=True
-    )
-    made_up = keyfiles.make_passphrase() if passphrase is None else None
-    plan = make_plan(endpoint, chain, passphrase or made_up or b"")
+    passphrase, is_made_up = keyfiles.new_passphrase(arguments, str(files[0]))
+    made_up = passphrase if is_made_up else None
+    plan = make_plan(endpoint, chain, passphrase)
     _try(plan, chain)
 
     # The board is opened first: if it is not there, nothing has been written yet.

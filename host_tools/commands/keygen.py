@@ -82,7 +82,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help=f"hss: begin {signers.LEDGER_NAME} beside them; once for all keys of a product",
     )
-    keyfiles.add_passphrase_option(parser)
+    keyfiles.add_new_passphrase_options(parser)
     parser.add_argument("--json", action="store_true", help="for scripts")
 
 
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise HostError(f"{path} exists already and is left as it is.", "host.exists")
     if arguments.algorithm == "hss":
         ledger = _ledger(arguments, base)
-    passphrase, is_made_up = _passphrase(arguments)
+    passphrase, is_made_up = keyfiles.new_passphrase(arguments, str(private[0]))
     if arguments.algorithm == "hss":
         if arguments.new_ledger:
             hss_keys.new_ledger(ledger)
@@ -157,15 +157,6 @@ def _ledger(arguments: argparse.Namespace, base: Path) -> Path:
             "key.ledger",
         )
     return ledger
-
-
-def _passphrase(arguments: argparse.Namespace) -> tuple[bytes, bool]:
-    given = keyfiles.given_passphrase(arguments)
-    if given is None:
-        given = keyfiles.ask_passphrase("Passphrase (empty: make one up)", twice=True)
-    if given is None:
-        return keyfiles.make_passphrase(), True
-    return given, False
 
 
 def _write_pem(

@@ -56,6 +56,7 @@ class Found:
     subject: str
     key: str
     spki_sha256: bytes
+    spki: bytes
 
     @property
     def base64(self) -> str:
@@ -232,7 +233,7 @@ def found_in_certificate(der: bytes, name: str, index: int) -> Found:
         return _certificate(der, name, is_leaf=index == 0)
     except TrustError as error:
         role = f"certificate (refused by the device: {error.code})"
-        return Found(name, role, printable(_subject(der)), "not read", b"")
+        return Found(name, role, printable(_subject(der)), "not read", b"", b"")
 
 
 def _certificate(der: bytes, name: str, is_leaf: bool = False) -> Found:
@@ -298,7 +299,7 @@ def _rsa_spki(der: bytes, name: str) -> bytes:
 
 
 def _found(source: str, role: str, subject: str, spki: bytes) -> Found:
-    return Found(source, role, printable(subject), _describe(spki), sha256(spki))
+    return Found(source, role, printable(subject), _describe(spki), sha256(spki), spki)
 
 
 def _subject(der: bytes) -> str:

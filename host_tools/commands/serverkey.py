@@ -51,7 +51,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     new = actions.add_parser("new", help="make a primary and a backup key")
     new.add_argument("folder", type=Path, metavar="DIR", help="where the two files go")
     new.add_argument("--json", action="store_true", help="for scripts")
-    keyfiles.add_passphrase_option(new)
+    keyfiles.add_new_passphrase_options(new)
 
     csr = actions.add_parser("csr", help="a certificate request for a key that exists")
     csr.add_argument("key", type=Path, metavar="KEY", help="file of the private key")
@@ -86,28 +86,23 @@ def _new(arguments: argparse.Namespace) -> int:
     for file in files:
         if file.exists() or file.is_symlink():
             raise HostError(f"{file} exists already and is left as it is.", "host.exists")
-    passphrase = keyfiles.given_passphrase(arguments) or keyfiles.ask_passphrase(
-        "New passphrase for the backup key (empty: make one up)", twice=True
-    )
-    made_up = keyfiles.make_passphrase() if passphrase is None else None
+    passphrase, is_made_up = keyfiles.new_passphrase(arguments, str(files[1]))
     keys = [keyfiles.new_ec_key(), keyfiles.new_ec_key()]
     folder.mkdir(parents=True, exist_ok=True)
     keyfiles.write_new(files[0], keyfiles.plain_pem(keys[0]), mode=0o600)
-    keyfiles.write_new(
-        files[1], keyfiles.encrypted_pem(keys[1], passphrase or made_up or b""), mode=0o600
-    )
+    keyfiles.write_new(files[1], keyfiles.encrypted_pem(keys[1], passphrase), mode=0o600)
     pins = [sha256(keyfiles.public_der(key)).hex() for key in keys]
     if arguments.json:
         value: dict[str, object] = {
             "primary": {"file": str(files[0]), "spki_sha256": pins[0]},
             "backup": {"file": str(files[1]), "spki_sha256": pins[1]},
         }
-        if made_up is not None:
-            value["passphrase"] = made_up.decode()
+        if is_made_up:
+            value["passphrase"] = passphrase.decode()
         print_json(value)
         return 0
-    if made_up is not None:
-        print(f"passphrase of {files[1]}, shown once: {made_up.decode()}")
+    if is_made_up:
+        print(f"passphrase of {files[1]}, shown once: {passphrase.decode()}")
     print(f"primary  {pins[0]}  {files[0]}: for the server, not encrypted")
     print(f"backup   {pins[1]}  {files[1]}: encrypted, keep it offline")
     return 0

@@ -122,6 +122,7 @@ class Description:
     reason: str | None = None  # for people
     accepted_stranding: str | None = None  # why devices may be cut off
     extra: dict[int, Any] = field(default_factory=dict)  # fields 20 to 23
+    doubts: list[str] = field(default_factory=list)  # of who has read it; not part of the state
 
 
 def encode_state(description: Description) -> bytes:

@@ -36,11 +36,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+
 from host_tools.cli.errors import HostError
 from host_tools.cli.output import printable
 from host_tools.cli.reasons import explain
 from host_tools.commands import pin
-from host_tools.signing import inputs, signers
+from host_tools.signing import first_try, inputs, signers
 from host_tools.signing.bundle_encode import (
     REASON_CHARACTERS,
     Authority,
@@ -110,6 +113,7 @@ class Table:
         self._taken: list[str] = []
         self.path = path
         self.where = where
+        self.doubts: list[str] = []  # of all tables of the file
 
     def refuse(self, message: str) -> HostError:
         place = f", [{self.where}]" if self.where else ""
@@ -163,7 +167,9 @@ class Table:
         where = f"{self.where}, {name}" if self.where else name
         if not isinstance(value, dict):
             raise self.refuse(f"{name} is {_shown(value)}; it is a table.")
-        return Table(value, self.path, where)
+        inner = Table(value, self.path, where)
+        inner.doubts = self.doubts
+        return inner
 
     def finish(self) -> None:
         """Refuse what nobody asked for."""
@@ -221,6 +227,7 @@ def _description(top: Table, now: int) -> Description:
         denied=[digest for name in top.texts("deny", []) for digest in key_digests(top, name)],
     )
     top.finish()
+    described.doubts = top.doubts
     return described
 
 
@@ -312,12 +319,33 @@ def _pin(table: Table) -> Pin:
         # The first certificate of a chain file is the server's own; anything else is a choice
         # nobody made.
         raise table.refuse(f"{printable(name)} holds {len(digests)} keys; a pin is one key.")
+    if doubt := _doubt(table, name):
+        table.doubts.append(f"[{table.where}]: {printable(name)}: {doubt}")
     return Pin(
         digests[0],
         is_backup=table.take("backup", bool, False),
         not_before=table.seconds("not_before"),
         not_after=table.seconds("not_after"),
     )
+
+
+def _doubt(table: Table, name: str) -> str | None:
+    """Why no device would get as far as this pin: mbedTLS does not get on with the key."""
+    if _SHA256_HEX.fullmatch(name):
+        return None
+    path = table.file(name)
+    content = _content(path)
+    (found,) = pin.keys_in(content, str(path), _NO_PASSPHRASE)
+    if found.role in ("leaf", "root", "intermediate"):
+        refused = first_try.unusable(pin.certificates_in(content, str(path)))
+        return None if refused is None else f"{refused[1]} ({refused[0]})"
+    try:
+        key = serialization.load_der_public_key(found.spki)
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if key is None or not first_try.is_server_key(key):
+        return "a key of a kind that mbedTLS offers to no server (tls.alert)"
+    return None
 
 
 def _anchor(table: Table) -> Anchor:

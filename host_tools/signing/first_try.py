@@ -86,15 +86,18 @@ def unusable(chain: list[bytes]) -> tuple[str, str] | None:
             key = certificate.public_key()
         except _CANNOT_BE_READ as error:
             return "tls.chain_unreadable", f"{name}: {error}"
-        if isinstance(key, rsa.RSAPublicKey):
-            continue
-        if number == 1 and not (
-            isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES)
-        ):
+        if number == 1 and not is_server_key(key):
             return "tls.alert", f"{name} has a key of a kind that mbedTLS offers to no server"
-        if not isinstance(key, ec.EllipticCurvePublicKey):
+        if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
             return "tls.failed", f"{name} has a key of a kind that mbedTLS does not know"
     return None
+
+
+def is_server_key(key: object) -> bool:
+    """Whether mbedTLS lets a server prove itself by a key of this kind."""
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return isinstance(key.curve, _CURVES)
+    return isinstance(key, rsa.RSAPublicKey)
 
 
 def _unreadable(certificate: x509.Certificate) -> str | None:

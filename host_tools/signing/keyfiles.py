@@ -36,6 +36,63 @@ def add_passphrase_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_new_passphrase_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a command that encrypts a new key."""
+    add_passphrase_option(parser)
+    parser.add_argument(
+        "--make-passphrase",
+        action="store_true",
+        help="make up a passphrase and print it once",
+    )
+
+
+def new_passphrase(arguments: argparse.Namespace, of: str) -> tuple[bytes, bool]:
+    """Return the passphrase for a new key and whether it was made up, which somebody has to ask
+    for: a script's output is kept in places where no passphrase belongs.
+
+    Refuses with key.passphrase_missing where there is no keyboard either.
+    """
+    given = given_passphrase(arguments)
+    if arguments.make_passphrase:
+        if given is not None:
+            raise HostError(
+                "A passphrase is given, and --make-passphrase asks for another: leave one of them "
+                "out.",
+                "key.passphrase_twice",
+            )
+        return make_passphrase(), True
+    if given is None and not sys.stdin.isatty():
+        raise HostError(
+            f"No passphrase for {of}: give it with --passphrase-file or {PASSPHRASE_VARIABLE}, or "
+            "have one made up and printed with --make-passphrase.",
+            "key.passphrase_missing",
+        )
+    if given is None:
+        given = ask_passphrase(f"New passphrase for {of} (empty: make one up)", twice=True)
+    return (make_passphrase(), True) if given is None else (given, False)
+
+
+def exposure(path: Path, content: bytes) -> str | None:
+    """What is wrong with how a private key is kept, as a sentence, or None."""
+    if path.stat().st_mode & 0o077:
+        return f"{path} can be read by others on this machine: chmod 600 {path}"
+    # An HSS share is always encrypted, and is no PEM.
+    block = inputs.only_block(content, str(path), "PRIVATE KEY")
+    if block is not None and not is_encrypted(block):
+        return f"{path} is not encrypted: whoever copies it signs with it"
+    return None
+
+
+def is_encrypted(block: inputs.PemBlock) -> bool:
+    """Whether a private key in PEM has a passphrase (RFC 7468 section 11, RFC 1421, OpenSSH)."""
+    if block.label == "OPENSSH PRIVATE KEY":
+        # openssh-key-v1, NUL, then the name of the cipher.
+        return block.der()[15:23] != b"\0\0\0\4none"
+    return block.label.startswith("ENCRYPTED") or any(
+        line.startswith(b"Proc-Type:") and b"ENCRYPTED" in line for line in block.lines
+    )
+
+
 def given_passphrase(arguments: argparse.Namespace) -> bytes | None:
     """Return the passphrase of the option or the environment, or None when neither is set."""
     if arguments.passphrase_file:

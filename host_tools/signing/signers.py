@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from host_tools.cli.errors import HostError
-from host_tools.cli.output import printable
+from host_tools.cli.output import console, printable
 from host_tools.signing import hss_keys, inputs, keyfiles
 from trustanchor.kinds import ES256, HSS_LMS, PS256
 
@@ -66,9 +66,17 @@ def open_signer(
     Raises HostError key.* with what to do.
     """
     if name.startswith("pkcs11:"):
+        if arguments.passphrase_file:
+            raise HostError(
+                f"{printable(name)}: a token has a PIN and no passphrase; leave --passphrase-file "
+                f"out and set {PIN_VARIABLE}, or type it.",
+                "key.pin_missing",
+            )
         return TokenSigner(name)
     path = Path(name)
     content = read_key_file(path)
+    if warning := keyfiles.exposure(path, content):
+        console(stderr=True).print(f"warning: {warning}", soft_wrap=True, markup=False)
     if hss_keys.is_holder_file(content):
         return HssSigner(path, ledger or path.parent / LEDGER_NAME, arguments, progress)
     return FileSigner(content, name, arguments)
@@ -170,6 +178,7 @@ class TokenSigner:
 
     def __init__(self, uri: str) -> None:
         self._uri = parse_uri(uri)
+        self._pin: str | None = None  # asked for once
         with self._session() as session:
             self.alg, self.public = self._read_public(session)
 
@@ -202,7 +211,9 @@ class TokenSigner:
 
         with _token_errors(self._uri["text"]):
             token = pkcs11.lib(self._uri["module-path"]).get_token(token_label=self._uri["token"])
-            session = token.open(user_pin=_pin(self._uri["token"]))
+            if self._pin is None:
+                self._pin = _pin(self._uri["token"])
+            session = token.open(user_pin=self._pin)
         with session as opened:
             yield opened
 
@@ -279,7 +290,10 @@ def _pin(token: str) -> str:
         raise HostError(
             f"The token {printable(token)} needs its PIN: set {PIN_VARIABLE}.", "key.pin_missing"
         )
-    return getpass.getpass(f"PIN of {printable(token)}: ")
+    try:
+        return getpass.getpass(f"PIN of {printable(token)}: ")
+    except EOFError:
+        raise HostError("No PIN was typed.", "key.pin_missing") from None
 
 
 def raw_ecdsa(der: bytes) -> bytes:

@@ -57,7 +57,7 @@ def server():
 
 def test_the_program_of_init_runs_without_a_board(server, tmp_path: Path, capfd) -> None:
     place = f"127.0.0.1:{server.port}"
-    assert cli.main(["init", place, "--out", str(tmp_path)]) == 0
+    assert cli.main(["init", place, "--make-passphrase", "--out", str(tmp_path)]) == 0
     capfd.readouterr()
     assert cli.main(["run", str(tmp_path / "main.py")]) == 0
     assert capfd.readouterr().out == f"trusted: 127.0.0.1 {server.port}\n"

@@ -2,6 +2,7 @@
 """Signing with keys that never leave a PKCS#11 token, against SoftHSM."""
 
 import argparse
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,27 @@ def test_the_device_verifies_what_the_token_signs(token: str, label: str) -> Non
     signature = signer.sign(b"message")
     assert cose_signatures.verify(signer.alg, signer.public, b"message", signature)
     assert not cose_signatures.verify(signer.alg, signer.public, b"massage", signature)
+
+
+def test_the_pin_is_asked_for_once(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def typed(prompt: str) -> str:
+        asked.append(prompt)
+        return str(softhsm.USER_PIN)
+
+    monkeypatch.delenv(signers.PIN_VARIABLE)
+    monkeypatch.setattr("sys.stdin", Keyboard())
+    monkeypatch.setattr("getpass.getpass", typed)
+    signer = signers.open_signer(token % "ec", NONE_GIVEN)
+    for message in (b"one", b"two"):
+        assert cose_signatures.verify(signer.alg, signer.public, message, signer.sign(message))
+    assert asked == ["PIN of fleet: "]
+
+
+class Keyboard(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.mark.parametrize(
