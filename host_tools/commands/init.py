@@ -11,6 +11,7 @@ primary pin with `trustanchor pin` on the server itself.
 """
 
 import argparse
+import re
 import tempfile
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -22,7 +23,7 @@ from host_tools.build.runtime import RuntimeMissing
 from host_tools.cli.errors import HostError
 from host_tools.cli.output import print_json, printable
 from host_tools.cli.reasons import explain
-from host_tools.signing import first_try, keyfiles, live
+from host_tools.signing import first_try, inputs, keyfiles, live, outputs
 from trustanchor.compat import sha256
 from trustanchor.kinds import CLOCK_KNOWN
 from trustanchor.state import derive
@@ -53,6 +54,10 @@ print("trusted:", HOST, PORT)
 """
 
 
+_PROGRAM_BYTES = 1 << 12
+_PIN = re.compile(rb'^(?:PRIMARY|BACKUP) = "([0-9a-f]{64})"', re.MULTILINE)
+
+
 @dataclass(frozen=True)
 class Plan:
     """What init found and made, before anything is written."""
@@ -78,7 +83,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "init",
         help="from a live server to a board that pins it",
         description="Pin a live server: fetch its key, make a backup key in an encrypted file "
-        f"({KEY_FILE}) and write a {MAIN_FILE} for the board. Existing files are left alone.",
+        f"({KEY_FILE}) and write a {MAIN_FILE} for the board. Existing files are left alone; run "
+        "again in the same folder, a second board gets the same program.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -106,20 +112,28 @@ def run(arguments: argparse.Namespace) -> int:
     endpoint = live.Endpoint(names.parse_reference(endpoint.host).text, endpoint.port)
     folder: Path = arguments.out
     files = [folder / KEY_FILE, folder / MAIN_FILE]
-    for file in files:
-        if file.exists() or file.is_symlink():
-            raise HostError(f"{file} exists already and is left as it is.", "host.exists")
+    outputs.finish_set(files)
+    plan = _known(files, endpoint)
+    if plan is None:
+        for file in files:
+            if file.exists() or file.is_symlink():
+                raise HostError(f"{file} exists already and is left as it is.", "host.exists")
     chain = live.fetch_chain(endpoint)
-    passphrase, is_made_up = keyfiles.new_passphrase(arguments, str(files[0]))
-    made_up = passphrase if is_made_up else None
-    plan = make_plan(endpoint, chain, passphrase)
+    made_up = None
+    is_new = plan is None
+    if plan is None:
+        passphrase, is_made_up = keyfiles.new_passphrase(arguments, str(files[0]))
+        made_up = passphrase if is_made_up else None
+        plan = make_plan(endpoint, chain, passphrase)
+    else:
+        _judge(plan, chain)
     _try(plan, chain)
 
     # The board is opened first: if it is not there, nothing has been written yet.
     with _open_board(arguments.board) as board:
-        folder.mkdir(parents=True, exist_ok=True)
-        keyfiles.write_new(files[0], plan.key_pem, mode=0o600)
-        keyfiles.write_new(files[1], plan.main_py)
+        if is_new:
+            folder.mkdir(parents=True, exist_ok=True)
+            outputs.write_set({files[0]: (plan.key_pem, 0o600), files[1]: (plan.main_py, 0o644)})
         # The only time a made-up passphrase is shown, and before the board may fail.
         if made_up is not None and not arguments.json:
             print(f"passphrase of {files[0]}, shown once: {made_up.decode()}", flush=True)
@@ -127,8 +141,25 @@ def run(arguments: argparse.Namespace) -> int:
             form = "archive" if arguments.one_file else "mpy"
             deploy.install(board, {f"/{MAIN_FILE}": plan.main_py}, form)
             board.reset()
-    _report(arguments, plan, files, made_up)
+    _report(arguments, plan, files, made_up, is_new)
     return 0
+
+
+def _known(files: list[Path], endpoint: live.Endpoint) -> Plan | None:
+    """Return the plan of a folder that init has made for this server before, else None.
+
+    The folder is the project: a second board gets the same program, and what was interrupted on a
+    board goes on. A program that somebody has changed is no longer ours.
+    """
+    key, program = files
+    if not (key.is_file() and program.is_file()):
+        return None
+    content = inputs.read(program, _PROGRAM_BYTES)
+    pins = [bytes.fromhex(digits.decode()) for digits in _PIN.findall(content)]
+    if len(pins) != 2:
+        return None
+    plan = Plan(endpoint, pins[0], pins[1], b"")
+    return plan if plan.main_py == content else None
 
 
 def _open_board(port: str | None) -> AbstractContextManager[deploy.Board | None]:
@@ -140,7 +171,15 @@ def make_plan(endpoint: live.Endpoint, chain: list[bytes], passphrase: bytes) ->
     backup_key = keyfiles.new_ec_key()
     primary = sha256(derive.spki_of(chain[0]))
     backup = sha256(keyfiles.public_der(backup_key))
-    state = literal([primary, backup])
+    plan = Plan(endpoint, primary, backup, keyfiles.encrypted_pem(backup_key, passphrase))
+    _judge(plan, chain)
+    return plan
+
+
+def _judge(plan: Plan, chain: list[bytes]) -> None:
+    """Refuse what a device with this program would refuse, by its own code."""
+    endpoint = plan.endpoint
+    state = literal([plan.primary, plan.backup])
     asked = Asked(state.find_service(host=endpoint.host), endpoint.host, endpoint.port)
     verdict = judge(chain, asked, (int(time.time()), CLOCK_KNOWN), state, LocalState())
     if not verdict.accepted:
@@ -149,7 +188,6 @@ def make_plan(endpoint: live.Endpoint, chain: list[bytes], passphrase: bytes) ->
             f"{explain(verdict.code)}",
             verdict.code,
         )
-    return Plan(endpoint, primary, backup, keyfiles.encrypted_pem(backup_key, passphrase))
 
 
 def _try(plan: Plan, chain: list[bytes]) -> None:
@@ -171,7 +209,11 @@ def _try(plan: Plan, chain: list[bytes]) -> None:
 
 
 def _report(
-    arguments: argparse.Namespace, plan: Plan, files: list[Path], made_up: bytes | None
+    arguments: argparse.Namespace,
+    plan: Plan,
+    files: list[Path],
+    made_up: bytes | None,
+    is_new: bool,
 ) -> None:
     if arguments.json:
         value: dict[str, object] = {
@@ -187,9 +229,10 @@ def _report(
         print_json(value)
         return
     print(f"{plan.endpoint}")
-    print(f"  primary  {plan.primary.hex()}  the key it proved to hold just now")
+    when = "just now" if is_new else "then"
+    print(f"  primary  {plan.primary.hex()}  the key it proved to hold {when}")
     print(f"  backup   {plan.backup.hex()}  {files[0]}: keep it offline")
-    print(f"  program  {files[1]}")
+    print(f"  program  {files[1]}{'' if is_new else ', as it was'}")
     if arguments.board:
         print(f"  board    {printable(arguments.board)}: installed and restarted")
     else:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from host_tools.cli.errors import HostError
 from host_tools.cli.output import console, print_json, progress_bar
-from host_tools.signing import hss_keys, keyfiles, signers
+from host_tools.signing import hss_keys, keyfiles, outputs, signers
 from trustanchor.compat import sha256
 from trustanchor.kinds import HSS_LMS
 
@@ -94,20 +94,57 @@ def run(arguments: argparse.Namespace) -> int:
             "key.name",
         )
     private, public = _paths(arguments, base)
-    for path in [*private, public]:
+    ledger = _ledger(arguments, base)
+    paths = [*private, public, *([ledger] if arguments.new_ledger else [])]
+    if outputs.finish_set(paths):
+        record = _finished(arguments, private, public, paths)
+        return _report(arguments, record, private, public, ledger, None)
+    for path in paths:
         if path.exists():
             # Before the slow part and before a passphrase is asked for.
             raise HostError(f"{path} exists already and is left as it is.", "host.exists")
-    if arguments.algorithm == "hss":
-        ledger = _ledger(arguments, base)
     passphrase, is_made_up = keyfiles.new_passphrase(arguments, str(private[0]))
     if arguments.algorithm == "hss":
-        if arguments.new_ledger:
-            hss_keys.new_ledger(ledger)
-        identity = hss_keys.ledger_id(ledger)
-        record = _write_hss(arguments, private, public, passphrase, identity)
+        record, files = _hss(arguments, private, public, passphrase, ledger)
     else:
-        record = _write_pem(arguments, private[0], public, passphrase)
+        record, files = _pem(arguments, private[0], public, passphrase)
+    outputs.write_set(files)
+    made_up = passphrase if is_made_up else None
+    return _report(arguments, record, private, public, ledger, made_up)
+
+
+def _finished(
+    arguments: argparse.Namespace, private: list[Path], public: Path, paths: list[Path]
+) -> tuple[int, bytes]:
+    """Return the public key of what a run before this one had made when it was killed.
+
+    Its passphrase must be the one given now: one that was made up has been seen by nobody.
+    """
+    passphrase = keyfiles.given_passphrase(arguments)
+    if passphrase is not None and arguments.algorithm == "hss":
+        is_open = hss_keys.opens(private[0], passphrase)
+    elif passphrase is not None:
+        is_open = keyfiles.opens(private[0].read_bytes(), passphrase)
+    else:
+        is_open = False
+    if not is_open:
+        raise HostError(
+            f"{', '.join(map(str, paths))}: an interrupted run has made them, with another "
+            "passphrase than the one given now. If nobody has that, delete them and run this "
+            "again.",
+            "key.passphrase_wrong",
+        )
+    return signers.public_record(str(public))
+
+
+def _report(
+    arguments: argparse.Namespace,
+    record: tuple[int, bytes],
+    private: list[Path],
+    public: Path,
+    ledger: Path,
+    made_up: bytes | None,
+) -> int:
     kid = _kid(record)
     if arguments.json:
         print_json(
@@ -116,7 +153,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "kid": kid.hex(),
                 "public": str(public),
                 "private": [str(path) for path in private],
-                "passphrase": passphrase.decode() if is_made_up else None,
+                "passphrase": made_up and made_up.decode(),
             }
         )
         return 0
@@ -127,8 +164,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.algorithm == "hss":
         out.print(f"  {ledger}  the ledger they sign with: keep it with the bundles")
     out.print(f"  {public}  public: name it in a bundle's description")
-    if is_made_up:
-        out.print(f"Passphrase, shown only this once: {passphrase.decode()}")
+    if made_up:
+        out.print(f"Passphrase, shown only this once: {made_up.decode()}")
     return 0
 
 
@@ -142,15 +179,9 @@ def _paths(arguments: argparse.Namespace, base: Path) -> tuple[list[Path], Path]
 
 
 def _ledger(arguments: argparse.Namespace, base: Path) -> Path:
-    """The ledger the shares are made for; refuses when there is none, or one too many."""
+    """The ledger the shares are made for; refuses when there is none and none is begun."""
     ledger: Path = arguments.ledger or base.with_name(signers.LEDGER_NAME)
-    if arguments.new_ledger and ledger.exists():
-        raise HostError(
-            f"{ledger} exists already and is left as it is: without --new-ledger the shares sign "
-            "with it.",
-            "host.exists",
-        )
-    if not arguments.new_ledger and not ledger.exists():
+    if arguments.algorithm == "hss" and not arguments.new_ledger and not ledger.exists():
         raise HostError(
             f"{ledger}: no such ledger. Name the one that is kept with the bundles with --ledger, "
             "or begin one with --new-ledger.",
@@ -159,40 +190,52 @@ def _ledger(arguments: argparse.Namespace, base: Path) -> Path:
     return ledger
 
 
-def _write_pem(
+Files = dict[Path, tuple[bytes, int]]
+
+
+def _pem(
     arguments: argparse.Namespace, private: Path, public: Path, passphrase: bytes
-) -> tuple[int, bytes]:
+) -> tuple[tuple[int, bytes], Files]:
+    """Return the key's record and its two files."""
     pair: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
     if arguments.algorithm == "es256":
         pair = keyfiles.new_ec_key()
     else:
         pair = rsa.generate_private_key(_RSA_EXPONENT, arguments.bits)
     record = signers.key_record(pair.public_key(), arguments.name)
-    keyfiles.write_new(private, keyfiles.encrypted_pem(pair, passphrase), 0o600)
     pem = pair.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    keyfiles.write_new(public, pem)
-    return record
+    sealed = keyfiles.encrypted_pem(pair, passphrase)
+    return record, {private: (sealed, 0o600), public: (pem, 0o644)}
 
 
-def _write_hss(
+def _hss(
     arguments: argparse.Namespace,
     private: list[Path],
     public: Path,
     passphrase: bytes,
-    ledger: str,
-) -> tuple[int, bytes]:
+    ledger: Path,
+) -> tuple[tuple[int, bytes], Files]:
+    """Return the key's record, and its shares, public file and, where it is begun, ledger."""
+    content = b""
+    if arguments.new_ledger:
+        identity, content = hss_keys.new_ledger()
+    else:
+        identity = hss_keys.ledger_id(ledger)
     with progress_bar("HSS trees") as progress:
         progress(0, arguments.holders + 1)
         shares = hss_keys.generate(
-            arguments.holders, ledger, arguments.height, arguments.width, progress
+            arguments.holders, identity, arguments.height, arguments.width, progress
         )
+    files = {}
     for number, (share, path) in enumerate(zip(shares, private, strict=True), 1):
         share.name = f"{Path(arguments.name).name}-{number}"
-        keyfiles.write_new(path, hss_keys.encode(share, passphrase), 0o600)
-    keyfiles.write_new(public, signers.hss_public_pem(shares[0].public))
-    return HSS_LMS, shares[0].public
+        files[path] = (hss_keys.encode(share, passphrase), 0o600)
+    files[public] = (signers.hss_public_pem(shares[0].public), 0o644)
+    if content:
+        files[ledger] = (content, 0o644)
+    return (HSS_LMS, shares[0].public), files
 
 
 def _kid(record: tuple[int, bytes]) -> bytes:

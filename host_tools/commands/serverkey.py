@@ -13,7 +13,7 @@ from host_tools.cli.errors import HostError
 from host_tools.cli.output import print_json, printable
 from host_tools.commands.pin import certificates_in
 from host_tools.ops import server_keys, states
-from host_tools.signing import inputs, keyfiles, live
+from host_tools.signing import inputs, keyfiles, live, outputs
 from trustanchor.compat import sha256
 
 # Bytes of one key file and of one file of a chain: both are a few KB.
@@ -83,14 +83,27 @@ def run(arguments: argparse.Namespace) -> int:
 def _new(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.folder
     files = [folder / _PRIMARY, folder / _BACKUP]
-    for file in files:
+    is_finished = outputs.finish_set(files)
+    for file in [] if is_finished else files:
         if file.exists() or file.is_symlink():
             raise HostError(f"{file} exists already and is left as it is.", "host.exists")
     passphrase, is_made_up = keyfiles.new_passphrase(arguments, str(files[1]))
-    keys = [keyfiles.new_ec_key(), keyfiles.new_ec_key()]
-    folder.mkdir(parents=True, exist_ok=True)
-    keyfiles.write_new(files[0], keyfiles.plain_pem(keys[0]), mode=0o600)
-    keyfiles.write_new(files[1], keyfiles.encrypted_pem(keys[1], passphrase), mode=0o600)
+    if is_finished and not keyfiles.opens(files[1].read_bytes(), passphrase):
+        raise HostError(
+            f"{files[0]}, {files[1]}: an interrupted run has made them, with another passphrase "
+            "than the one given now. If nobody has that, delete them and run this again.",
+            "key.passphrase_wrong",
+        )
+    if is_finished:
+        keys = [
+            keyfiles.load_private_key(file.read_bytes(), arguments, str(file)) for file in files
+        ]
+    else:
+        keys = [keyfiles.new_ec_key(), keyfiles.new_ec_key()]
+        folder.mkdir(parents=True, exist_ok=True)
+        sealed = keyfiles.encrypted_pem(keys[1], passphrase)
+        contents = keyfiles.plain_pem(keys[0]), sealed
+        outputs.write_set({file: (one, 0o600) for file, one in zip(files, contents, strict=True)})
     pins = [sha256(keyfiles.public_der(key)).hex() for key in keys]
     if arguments.json:
         value: dict[str, object] = {
@@ -112,7 +125,10 @@ def _csr(arguments: argparse.Namespace) -> int:
     name = printable(str(arguments.key))
     key = keyfiles.load_private_key(inputs.read(arguments.key, _KEY_BYTES), arguments, name)
     pem = server_keys.request(key, arguments.hosts)
-    keyfiles.write_new(arguments.out, pem)
+    out: Path = arguments.out
+    if out.is_file() and server_keys.is_same_request(inputs.read(out, _KEY_BYTES), pem):
+        pem = out.read_bytes()
+    outputs.write_new(out, pem)
     pin = sha256(keyfiles.public_der(key)).hex()
     if arguments.json:
         print_json({"file": str(arguments.out), "spki_sha256": pin, "hosts": arguments.hosts})

@@ -30,6 +30,15 @@ def request(key: Any, hosts: list[str]) -> bytes:
     return made.public_bytes(serialization.Encoding.PEM)
 
 
+def is_same_request(one: bytes, other: bytes) -> bool:
+    """Whether two PEM requests ask for the same: an ECDSA signature differs each time."""
+    try:
+        parts = [x509.load_pem_x509_csr(pem).tbs_certrequest_bytes for pem in (one, other)]
+    except ValueError:
+        return False
+    return parts[0] == parts[1]
+
+
 def _general_name(host: str) -> x509.GeneralName:
     is_wildcard = host.startswith("*.")
     try:

@@ -35,7 +35,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from host_tools.cli.errors import HostError
-from host_tools.signing import inputs, keyfiles, outputs
+from host_tools.signing import inputs, outputs
 
 FORMAT = "trustanchor-hss-holder-2"
 _LEDGER_FORMAT = "trustanchor-hss-ledger-2"
@@ -201,6 +201,17 @@ def sign(
         return lms.u32(1) + holder.endorsed + bottom.sign(message)
 
 
+def opens(path: Path, passphrase: bytes) -> bool:
+    """Whether passphrase is that of a share; refuses (key.unreadable) what is none."""
+    try:
+        _open(path, passphrase)
+    except HostError as error:
+        if error.code != "key.passphrase_wrong":
+            raise
+        return False
+    return True
+
+
 def is_holder_file(content: bytes) -> bool:
     return FORMAT.encode() in content[:200]
 
@@ -210,11 +221,10 @@ def read_public(path: Path) -> bytes:
     return _decode_public(path, _fields(path)).public
 
 
-def new_ledger(path: Path) -> str:
-    """Create an empty ledger and return its id; refuses (host.exists) where there is a file."""
+def new_ledger() -> tuple[str, bytes]:
+    """Return the id of a new, empty ledger, and the content of its file."""
     identity = secrets.token_hex(_LEDGER_ID_BYTES)
-    keyfiles.write_new(path, json.dumps(_ledger_head(identity)).encode() + b"\n")
-    return identity
+    return identity, json.dumps(_ledger_head(identity)).encode() + b"\n"
 
 
 def ledger_id(path: Path) -> str:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from host_tools.cli.errors import HostError
-from host_tools.signing import inputs, outputs
+from host_tools.signing import inputs
 
 PASSPHRASE_VARIABLE = "TRUSTANCHOR_PASSPHRASE"
 # Bytes of randomness in a passphrase we make up: 20 characters, 120 bits.
@@ -93,6 +93,15 @@ def is_encrypted(block: inputs.PemBlock) -> bool:
     )
 
 
+def opens(content: bytes, passphrase: bytes) -> bool:
+    """Whether passphrase is that of an encrypted private key in PEM."""
+    try:
+        serialization.load_pem_private_key(content, passphrase)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
 def given_passphrase(arguments: argparse.Namespace) -> bytes | None:
     """Return the passphrase of the option or the environment, or None when neither is set."""
     if arguments.passphrase_file:
@@ -152,13 +161,6 @@ def plain_pem(key: PrivateKeyTypes) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-
-
-def write_new(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Create path with content; refuse (host.exists) when something is there already."""
-    if path.exists():
-        raise HostError(f"{path} exists already and is left as it is.", "host.exists")
-    outputs.write_new(path, content, mode)
 
 
 def load_private_key(

@@ -113,6 +113,32 @@ def test_an_existing_file_is_left_alone_and_nothing_else_is_written(
     assert (tmp_path / name).read_text() == "precious"
 
 
+def test_its_folder_gives_a_second_board_the_same_program(capsys, tmp_path, server):
+    words = (f"{HOST}:{server.port}", "--out", str(tmp_path))
+    _, first = init(capsys, *words)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    status = cli.main(["init", "--json", *words])  # nothing asks for a passphrase
+    second = json.loads(capsys.readouterr().out)
+    assert status == 0 and "passphrase" not in second
+    assert (second["primary"], second["backup"]) == (first["primary"], first["backup"])
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    # What somebody has changed, and a folder of another server, are not ours.
+    other = (f"localhost:{server.port}", "--out", str(tmp_path))
+    refuses(init(capsys, *other), "host.exists")
+    (tmp_path / "main.py").write_bytes(before["main.py"] + b"# mine\n")
+    refuses(init(capsys, *words), "host.exists")
+    assert (tmp_path / "main.py").read_bytes().endswith(b"# mine\n")
+
+
+def test_its_folder_is_no_way_around_the_verdict(capsys, tmp_path, server):
+    words = (f"{HOST}:{server.port}", "--out", str(tmp_path))
+    init(capsys, *words)
+    program = tmp_path / "main.py"
+    text = program.read_text()
+    program.write_text(text.replace(SERVER.pin.hex(), "1" * 64))
+    refuses(init(capsys, *words), "pin.none_matched")
+
+
 def test_a_dangling_link_in_the_way_is_left_alone(capsys, tmp_path, server):
     (tmp_path / "backup-key.pem").symlink_to(tmp_path / "elsewhere")
     refuses(init(capsys, f"{HOST}:{server.port}", "--out", str(tmp_path)), "host.exists")

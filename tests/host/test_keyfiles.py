@@ -5,6 +5,7 @@ import argparse
 import base64
 import getpass
 import io
+import itertools
 import json
 
 import pytest
@@ -14,6 +15,8 @@ from host_tools.cli import main as cli
 from host_tools.cli.errors import HostError
 from host_tools.signing import inputs, keyfiles, signers
 from tests.certs import pki
+from tests.host.test_killed import killed_at
+from trustanchor import kinds
 
 PASSPHRASE = "nine words of no meaning"
 NONE_GIVEN = argparse.Namespace(passphrase_file=None)
@@ -121,3 +124,36 @@ def test_a_token_takes_no_passphrase_and_asks_no_empty_keyboard(monkeypatch):
     with pytest.raises(HostError) as refused:
         signers._pin("T")
     assert refused.value.code == "key.pin_missing"
+
+
+def test_a_retry_with_another_passphrase_keeps_what_is_there(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv(keyfiles.PASSPHRASE_VARIABLE, PASSPHRASE)
+    words = ["keygen", "es256", "alice"]
+    for step in itertools.count(1):
+        assert not killed_at(step, words)
+        if (tmp_path / "alice.pem.set").exists():
+            break
+    monkeypatch.setenv(keyfiles.PASSPHRASE_VARIABLE, "another")
+    assert cli.main([*words, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "key.passphrase_wrong"
+    key = serialization.load_pem_private_key(
+        (tmp_path / "alice.pem").read_bytes(), PASSPHRASE.encode()
+    )
+    assert (kinds.ES256, keyfiles.public_der(key)) == signers.public_record("alice.pub")
+
+
+def test_a_planted_journal_names_no_other_file(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv(keyfiles.PASSPHRASE_VARIABLE, PASSPHRASE)
+    (tmp_path / "precious").write_text("precious")
+    for planted in (
+        b"[]",
+        b"\xff",
+        b'[["precious", "alice.pem"], ["x", "alice.pub"]]',
+        b'[["../x", "alice.pem"], ["x", "alice.pub"]]',
+        b'{"a": 1}',
+        b'[["alice.pem.0123456789abcdef.new", "precious"]]',
+    ):
+        (tmp_path / "alice.pem.set").write_bytes(planted)
+        assert cli.main(["keygen", "es256", "alice", "--json"]) == 1
+        assert json.loads(capsys.readouterr().out)["error"]["code"] == "host.exists"
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["alice.pem.set", "precious"]

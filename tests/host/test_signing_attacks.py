@@ -164,7 +164,9 @@ def test_processes_with_copies_of_one_share_never_use_a_leaf_twice(
 ) -> None:
     monkeypatch.setattr(hss_keys, "_SCRYPT_N", 1 << 4)
     ledger = tmp_path / "ledger"
-    content = hss_keys.encode(hss_keys.generate(1, hss_keys.new_ledger(ledger), 5, 8)[0], b"x")
+    identity, head = hss_keys.new_ledger()
+    ledger.write_bytes(head)
+    content = hss_keys.encode(hss_keys.generate(1, identity, 5, 8)[0], b"x")
     running = []
     for name in ("one", "two"):
         share = tmp_path / f"{name}.hss"
