@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from host_tools.build import deploy, runtime
+from tests import sdists
 from tests.broker import Broker, NoBroker, find
 from tests.certs import pki
 
 DEVICE = Path(__file__).with_name("mqtt_device.py")
+LIBRARY_DEVICE = Path(__file__).with_name("umqtt_device.py")
 OTHER = "00" * 32
 
 
@@ -37,12 +39,14 @@ def broker(leaf: pki.Entity, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield running
 
 
-def said_by_device(tmp_path: Path, port: int, *pins: str) -> list[str]:
+def said_by_device(
+    tmp_path: Path, port: int, *pins: str, program: Path = DEVICE, libraries: str = ""
+) -> list[str]:
     package = deploy.package_folder("mpy", "x86").parent
-    deploy.compile_newer(DEVICE, tmp_path)
+    deploy.compile_newer(program, tmp_path)
     done = subprocess.run(
-        [*runtime.find(32).command("-m", heap="100K"), DEVICE.stem, str(port), *pins],
-        env={**os.environ, "MICROPYPATH": f".frozen:{tmp_path}:{package}"},
+        [*runtime.find(32).command("-m", heap="100K"), program.stem, str(port), *pins],
+        env={**os.environ, "MICROPYPATH": f".frozen:{tmp_path}:{package}:{libraries}"},
         capture_output=True,
         text=True,
         timeout=60,
@@ -63,3 +67,28 @@ def test_another_broker_hears_nothing(broker: Broker, tmp_path: Path) -> None:
     answers = said_by_device(tmp_path, broker.port, "11" * 32, OTHER)
     assert answers == ["blocking pin.none_matched", "asyncio pin.none_matched"]
     assert broker.log().count("New client connected") == before
+
+
+@pytest.fixture(scope="module")
+def libraries() -> str:
+    try:
+        return str(sdists.unpacked("umqtt.simple", "umqtt.robust"))
+    except sdists.NoSdist as error:
+        if os.environ.get("TRUSTANCHOR_LIBRARIES"):
+            raise
+        pytest.skip(f"{error}; TRUSTANCHOR_LIBRARIES=1 makes this a failure")
+
+
+@pytest.mark.parametrize("is_pinned", [True, False])
+def test_the_libraries_people_have_run_unchanged(
+    broker: Broker, leaf: pki.Entity, libraries: str, tmp_path: Path, is_pinned: bool
+) -> None:
+    """umqtt.simple and umqtt.robust wrap a connected socket and name no port."""
+    before = broker.log().count("New client connected")
+    pin = leaf.pin.hex() if is_pinned else "11" * 32
+    answers = said_by_device(
+        tmp_path, broker.port, pin, OTHER, program=LIBRARY_DEVICE, libraries=libraries
+    )
+    said = "hello" if is_pinned else "pin.none_matched"
+    assert answers == [f"umqtt.simple {said}", f"umqtt.robust {said}"]
+    assert broker.log().count("New client connected") == before + (2 if is_pinned else 0)
