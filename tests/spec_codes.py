@@ -16,6 +16,7 @@ END = "<!-- error codes: end -->\n"
 
 # What an area is about; a code of another area fails here.
 AREAS = {
+    "agent": "carriers of bundles and the status document",
     "anchor": "an anchor, or what it allows",
     "bundle": "what a bundle says",
     "cbor": "the encoding of a bundle",

@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 # What applications import, and where it is. None or a path that ends in it: the module itself.
 _HOME = {
+    "Agent": "app.agent",
+    "Capsule": "app.capsule",
     "Context": "tls.client",
     "Refused": "errors",
     "Store": "store.trust_store",

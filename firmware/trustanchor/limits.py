@@ -111,6 +111,16 @@ HTTP_LINE_BYTES = 2048  # http.too_large; one line of it; a content security pol
 HTTP_BODY_BYTES = 16384  # http.too_large; a body in RAM, unless the program says otherwise
 HTTP_REDIRECTS = 4  # http.redirects; to the right name, then to the right place, and twice more
 
+# The agent and what it tells (app/agent.py, app/capsule.py).
+AGENT_EVERY_S = 86400  # between two rounds, unless the program says otherwise
+AGENT_RETRY_S = 60  # after a round that failed; twice as long after each one more
+AGENT_PROBE_S = 60  # between two tries to confirm a trial
+AGENT_BEGINNING_BYTES = 3072  # looked at before any flash is written; holds the longest audience
+RECEIPTS = 8  # the oldest gives way
+CAPSULE_EVENTS = 16  # the oldest gives way
+CAPSULE_TEXT = 80  # characters of a text from outside; cut
+CAPSULE_WRITE_S = 3600  # between two writes of a capsule's file; waits in RAM
+
 # How far issued_at may lie ahead; time.issued_in_future.
 ISSUED_AHEAD_S = 86400  # of a known clock: time zones and drift
 ISSUED_AHEAD_UNKNOWN_S = 5 * 366 * 86400  # of the floor while the clock is unknown: shelf life

@@ -8,6 +8,18 @@ has a row and every row is a code in use.
 
 # Sorted by area, then by code.
 REASONS: dict[str, tuple[str, str]] = {
+    "agent.io": (
+        "The agent could not read a file or a socket; the detail is the error number.",
+        "Look at the path or the address of the carrier; the next round tries again.",
+    ),
+    "agent.publish": (
+        "The status document could not be delivered.",
+        "Look at the function given as publish; the update itself has not suffered.",
+    ),
+    "agent.status": (
+        "A carrier of bundles answered with another HTTP status than 200; the detail is it.",
+        "Check the URL; 404 until the first bundle is there, 403 behind a portal or a proxy.",
+    ),
     "anchor.critical": (
         "The anchor's certificate has a critical extension that is not understood.",
         "Use another certificate of this key, or leave the anchor out.",

@@ -325,7 +325,7 @@ def _requesting(method, url, tls, headers, data, json, timeout_s):
             return answer
         answer.close()
         if place.startswith("/") and not place.startswith("//"):
-            place = "https://" + named + place
+            place = getattr(tls, "scheme", "https://") + named + place
         url = place
     raise Refused("http.redirects", HTTP_REDIRECTS)
 
@@ -337,9 +337,10 @@ def _parts(url, tls, before):
     """
     from ..x509.names import to_connect
 
-    if url[:8].lower() != "https://" or not _is_plain(url, " \\"):
+    scheme = getattr(tls, "scheme", "https://")  # plain.py has another
+    if url[: len(scheme)].lower() != scheme or not _is_plain(url, " \\"):
         raise Refused("http.url")
-    rest = url[8:].partition("#")[0]
+    rest = url[len(scheme) :].partition("#")[0]
     end = len(rest)
     for mark in "/?":
         at = rest.find(mark)
@@ -348,7 +349,7 @@ def _parts(url, tls, before):
     named, path = rest[:end], rest[end:]
     if not path.startswith("/"):
         path = "/" + path
-    host, port = named, "443"
+    host, port = named, getattr(tls, "port", "443")
     if named.rfind(":") > named.rfind("]"):
         host, _, port = named.rpartition(":")
     if "@" in named or not port.isdigit() or len(port) > 5 or not 0 < int(port) < 65536:
