@@ -30,7 +30,7 @@ import asyncio
 import json
 import os
 
-from ..compat import forget, recover, ticks_diff, ticks_ms, tidy
+from ..compat import collect_every, forget, recover, ticks_diff, ticks_ms, tidy
 from ..errors import Refused, TrustError
 from ..limits import (
     AGENT_BEGINNING_BYTES,
@@ -157,6 +157,7 @@ class Agent:
     # One carrier.
 
     async def _asked(self, carrier) -> str:
+        recover()  # begin with the room of all the code that comes back when it is needed
         offered = _Offer(carrier)
         try:
             code = await self._taken(offered)
@@ -209,8 +210,11 @@ class Agent:
 
     async def _opened(self, offered) -> bool:
         """Ask a URL; False when it says that nothing has changed since."""
-        from . import http
-
+        before = collect_every()  # what is loaded now lies close together
+        try:
+            from . import http
+        finally:
+            collect_every(before)
         said = {}
         if offered.carrier in self._etags:
             said["if-none-match"] = self._etags[offered.carrier]

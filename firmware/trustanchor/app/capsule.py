@@ -97,7 +97,7 @@ class Capsule:
                 file.write(self.text())
             os.rename(self._path + ".new", self._path)
             self._is_saved = True
-        except OSError:
+        except (OSError, MemoryError):
             pass
 
     def _load(self) -> None:
@@ -107,8 +107,8 @@ class Capsule:
             with open(self._path) as file:  # type: ignore[arg-type]
                 found = json.loads(file.read())["events"]
             events = [one for one in found if _is_event(one)]
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError):
-            return  # none yet, or anything: RuntimeError is nesting beyond the C stack
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, MemoryError):
+            return  # none yet, or anything: nested beyond the C stack, or beyond the heap
         self._events = events[-CAPSULE_EVENTS:]
         self._number = max([0] + [one["number"] for one in self._events])
 
