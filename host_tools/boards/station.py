@@ -47,8 +47,8 @@ class Outcome:
     """
 
     port: str
-    code: str = "ok"
-    message: str = ""
+    code: str = "host.failed"  # until it has gone well: nothing counts as done by default
+    message: str = "It ended without an outcome."
     value: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     step: str = ""
@@ -108,6 +108,7 @@ def _work_on_one(
 
     try:
         outcome.value = work(outcome.port, noted)
+        outcome.code, outcome.message = "ok", ""
     except HostError as error:
         outcome.code, outcome.message = error.code or "host.failed", error.message
         outcome.value = error.value if isinstance(error, Failure) else {}

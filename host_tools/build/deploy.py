@@ -122,7 +122,8 @@ class _Transport(SerialTransport):
 
     def __init__(self, port: str) -> None:
         super().__init__(port, baudrate=_BAUD, timeout=ANSWER_S)
-        self.serial.write_timeout = ANSWER_S  # a board that does not read
+        if not port.startswith("rfc2217:"):  # whose client has no timeout for writing
+            self.serial.write_timeout = ANSWER_S  # a board that does not read
         self.serial = _Line(self.serial)
 
     def exec_raw_no_follow(self, command: str | bytes) -> None:

@@ -17,6 +17,8 @@ from mpremote.transport import TransportError
 
 from host_tools.boards import (
     definitions,
+    flashing,
+    images,
     ports,
     product,
     provisioning,
@@ -34,6 +36,7 @@ from trustanchor.limits import BUNDLE_BYTES
 _EXAMPLE = """\
 examples:
   trustanchor board list
+  trustanchor board flash --firmware ESP32_GENERIC_C3-v1.26.1.bin --port /dev/ttyACM0
   trustanchor board provision thermostat.toml --port /dev/ttyUSB0
   trustanchor board provision thermostat.toml --all --log line.log
   trustanchor board update fleet-8.bundle --port /dev/ttyUSB0
@@ -48,7 +51,7 @@ Adder = Callable[[argparse.ArgumentParser], None]
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "board",
-        help="boards on serial ports: list, provision, update, status, test, console",
+        help="boards on serial ports: list, flash, provision, update, status, test, console",
         description="Boards on serial ports.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -59,6 +62,24 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     listed = _verb(verbs, "list", "what is on the serial ports", _list)
     listed.add_argument(
         "--quiet-ports", action="store_true", help="show the ports and leave the boards running"
+    )
+    flashed = _verb(verbs, "flash", "MicroPython onto a board, by esptool", _flash)
+    flashed.add_argument(
+        "--firmware",
+        type=Path,
+        required=True,
+        metavar="IMAGE.bin",
+        help="MicroPython for the chip",
+    )
+    flashed.add_argument(
+        "--board", metavar="NAME", help="of boards/; default: by the image's chip"
+    )
+    flashed.add_argument(
+        "--erase", action="store_true", help="everything first: files, trust and settings too"
+    )
+    flashed.add_argument("--yes", action="store_true", help="do not ask before --erase")
+    flashed.add_argument(
+        "--no-reset", action="store_true", help="no reset lines: BOOT is held by hand"
     )
     made = _verb(verbs, "provision", "package, identity and first trust state", _provision)
     made.add_argument("product", type=Path, metavar="PRODUCT.toml", help="what a board becomes")
@@ -142,7 +163,7 @@ def _list(arguments: argparse.Namespace) -> int:
     named = [ports.Port(name) for name in dict.fromkeys(arguments.port)]
     found = named or ports.plugged_in()
     if arguments.quiet_ports:
-        outcomes = [Outcome(port.name) for port in found]
+        outcomes = [Outcome(port.name, "ok", "") for port in found]
     else:
         outcomes = _each(arguments, _about, [port.name for port in found])
     usb = {port.name: port for port in found}
@@ -166,6 +187,49 @@ def _list(arguments: argparse.Namespace) -> int:
         )
     console().print(shown)
     return _exit_code(outcomes)
+
+
+def _flash(arguments: argparse.Namespace) -> int:
+    # The image is looked at before any board is touched.
+    name = arguments.board
+    definition = (
+        definitions.load(name)
+        if name
+        else definitions.for_chip(images.chip_of(arguments.firmware))
+    )
+    if definition.chip is None:
+        raise HostError(
+            f"{definition.name} is simulated: nothing is flashed on it.", "board.usage"
+        )
+    image = images.read(arguments.firmware, definition)
+    chosen = ports.chosen(arguments.port, arguments.all)
+    if arguments.erase:
+        _confirm(arguments, f"{len(chosen)} board(s) lose everything that is on their flash.")
+    reset = not arguments.no_reset
+
+    def work(port: str, report: Report) -> dict[str, Any]:
+        report("who is it", 0, 1)
+        found = flashing.detect(port, reset=reset)
+        value = {"mac": found.mac, "chip": found.chip, "flash_bytes": found.flash_bytes}
+        wrong = None
+        if found.chip != definition.chip:
+            wrong = f"the chip is {found.chip}, and the image is for {definition.chip}"
+        elif found.flash_bytes < (definition.flash_bytes or 0):
+            wrong = f"its flash has {found.flash_bytes >> 20} MB, {definition.name} needs more"
+        if wrong:
+            with contextlib.suppress(HostError):
+                flashing.restart(port, reset=reset)
+            raise station.Failure(f"{printable(port)}: {wrong}.", "board.wrong_chip", value)
+        flashing.flash(
+            port, image, definition, erase=arguments.erase, progress=report, reset=reset
+        )
+        version = ".".join(map(str, image.version))
+        return {**value, "board": definition.name, "micropython": version}
+
+    outcomes = station.work_on(chosen, work, arguments.verb, arguments.log, arguments.json)
+    return _report(
+        arguments, outcomes, lambda one: f"MicroPython {one.value['micropython']}, verified"
+    )
 
 
 def _provision(arguments: argparse.Namespace) -> int:

@@ -13,6 +13,8 @@ from host_tools.build import romfs
 from host_tools.cli.errors import HostError
 from host_tools.cli.output import printable
 from host_tools.sim.board import Board
+from host_tools.sim.chip import Chip
+from host_tools.sim.rom_loader import CHIPS
 
 _MOST_BOARDS = 64
 _COMMANDS = "cut, on, reset, erase-nvs, quit"
@@ -27,6 +29,7 @@ commands on standard input, with the board's number when there are several (`cut
 example:
   trustanchor sim --image board.img --rtc now --link board.port
   mpremote connect board.port exec "print('hello')"
+  trustanchor sim --chip esp32c3 --image chip.bin
 """
 
 
@@ -56,10 +59,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--boards", type=_count, default=1, metavar="N", help="how many (1)")
     parser.add_argument("--link", type=Path, metavar="PATH", help="a link kept on the port")
+    parser.add_argument(
+        "--chip",
+        choices=sorted(CHIPS),
+        help="a whole chip with its boot loader, for esptool and mpremote on one RFC 2217 port; "
+        "--image is its flash",
+    )
     parser.add_argument("--rom", type=Path, metavar="DIR", help="a folder to mount as ROMFS")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.chip:
+        return _whole_chip(arguments)
     rom = romfs.build(arguments.rom, "x86") if arguments.rom else None
     before = signal.signal(signal.SIGTERM, _stop)
     try:
@@ -80,6 +91,25 @@ def run(arguments: argparse.Namespace) -> int:
                 if not _obey(line.split(), boards, arguments):
                     return 0
             while True:  # standard input is closed, as under a service manager: until a signal
+                time.sleep(3600)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _whole_chip(arguments: argparse.Namespace) -> int:
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        with Chip(arguments.chip, arguments.image) as chip:
+            print(
+                f"{arguments.chip}: {chip.url}  (esptool --port {chip.url} flash-id)", flush=True
+            )
+            print("Commands: quit; Ctrl-C stops.", flush=True)
+            for line in sys.stdin:
+                if line.split() == ["quit"]:
+                    return 0
+            while True:
                 time.sleep(3600)
     except KeyboardInterrupt:
         return 0

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`trustanchor board`: boards over serial, on the simulated one.
-
-Flashing an image needs a chip's boot loader, which the simulated board has not.
-"""
+"""`trustanchor board`: boards over serial on the simulated one; its loader: test_flashing.py."""
 
 import json
 import shutil
@@ -12,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from host_tools.boards import definitions
+from host_tools.boards import definitions, station
 from host_tools.build import places
 from host_tools.cli import main as cli
 from host_tools.cli.errors import HostError
@@ -123,6 +120,15 @@ def test_a_bundle_the_board_refuses_changes_nothing(board: Board, desk: Path, ca
 def test_a_port_without_a_board_is_refused(tmp_path: Path, capsys) -> None:
     status, shown = run(capsys, "status", "--port", str(tmp_path / "none"))
     assert (status, shown["code"]) == (1, "board.unreachable")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_ends_in_a_way_nobody_thought_of_is_not_done() -> None:
+    def work(port: str, report: station.Report) -> dict[str, Any]:
+        raise AssertionError("a mistake of ours")
+
+    (outcome,) = station.work_on(["port"], work, "test", quiet=True)
+    assert (outcome.is_done, outcome.code) == (False, "host.failed")
 
 
 def test_every_board_of_the_repository_is_described_well() -> None:
