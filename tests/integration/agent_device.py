@@ -11,6 +11,7 @@ import asyncio
 import json
 import sys
 
+import trustanchor.app.agent as agent_module
 from trustanchor import Agent, Capsule, Context, Store, TrustError, clock
 
 
@@ -30,6 +31,7 @@ class Device:
             Capsule(part["capsule"]),
             self.publish,
             self.feed,
+            random=lambda: 0.5,
             timeout_s=5,
         )
 
@@ -49,8 +51,14 @@ class Device:
         return asyncio.run(self.agent.once())
 
     def next(self):
-        """The pause that is due, in steps of a minute."""
-        return "%d min" % ((self.agent.next_s() + 45) // 90)
+        """The pause that is due, and that a fleet's pauses differ."""
+        exact = self.agent.next_s()
+        self.agent._random = agent_module._random
+        found = [self.agent.next_s() for _ in range(50)]
+        self.agent._random = lambda: 0.5
+        is_spread = min(found) < exact < max(found)
+        is_bounded = exact * 3 // 4 <= min(found) and max(found) <= exact * 5 // 4
+        return "%d s" % exact + ("" if is_spread and is_bounded else " and %s" % found)
 
     def cancelled(self, turns):
         """A round that is cancelled after so many turns of the event loop; "over" if it ended."""

@@ -245,7 +245,7 @@ def test_a_newer_state_is_fetched_tried_and_kept(
         "agent.status, active 2",  # unchanged by its tag; the mirror has nothing yet
         "agent.status*1, active 2",
         "None None agent.status, active 2",
-        "1 min, active 2",
+        "60 s, active 2",
     ]
     assert [tag is not None for path, tag in web.asked if path == "/b"] == [False, True]
     mirror.answers["/b"] = ("chunked", new)
@@ -305,7 +305,7 @@ def test_whatever_a_mirror_answers_the_device_keeps_its_state_and_asks_the_next(
     mirror.answers["/b"] = (kind, content)
     stored = {path.name: path.read_bytes() for path in (board.folder / "root").iterdir()}
     said = board.tell([mirror.url("/b")], ["once"], ["events"], ["next"])
-    assert said == [f"{code}, active 1", f"{code}*1, active 1", "1 min, active 1"]
+    assert said == [f"{code}, active 1", f"{code}*1, active 1", "60 s, active 1"]
     left = {path.name: path.read_bytes() for path in (board.folder / "root").iterdir()}
     assert left == stored
     web.answers["/b"] = ("whole", fleet.bundle(2, web.server_port))
@@ -338,7 +338,7 @@ def test_a_network_that_is_gone_is_waited_for_longer_each_time(board: Board) -> 
         steps += [["once"], ["next"]]
     said = board.tell(carriers, *steps)
     assert [line.partition(",")[0] for line in said[::2]] == ["net.unreachable"] * 3
-    assert [line.partition(",")[0] for line in said[1::2]] == ["1 min", "1 min", "3 min"]
+    assert [line.partition(",")[0] for line in said[1::2]] == ["60 s", "120 s", "240 s"]
 
 
 def test_a_carrier_whose_key_is_not_pinned_is_asked_nothing(
