@@ -347,7 +347,7 @@ def rewritten(architecture: str | None, programs: Iterable[Path] = ()) -> dict[s
     for program in programs:
         spoken |= shorten.private_names(program.read_text(encoding="utf-8"))
     return {
-        name: shorten.shortened(fold.folded(text, constants), spoken, name in _FOR_APPLICATIONS)
+        name: shorten.shortened(fold.folded(text, constants), spoken, name in FOR_APPLICATIONS)
         for name, text in texts.items()
     }
 
@@ -373,9 +373,10 @@ def package_modules() -> list[str]:
 
 
 # Modules whose functions applications call, perhaps with keywords.
-_FOR_APPLICATIONS = frozenset(
+FOR_APPLICATIONS = frozenset(
     {
-        "__init__", "app/http", "clock", "errors", "state/anchors", "state/derive", "state/local",
+        "__init__", "app/agent", "app/capsule", "app/http", "clock", "errors",
+        "state/anchors", "state/derive", "state/local",
         "state/literals", "state/model", "state/rules", "store/trust_store", "tls/client",
         "tls/dial", "tls/handshake", "tls/literal", "tls/shortcuts", "tls/streams",
         "verdict/policy",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import trustanchor
 from host_tools.build import deploy, shorten
 from host_tools.build.shorten import shortened
 
@@ -186,3 +187,11 @@ def test_every_name_of_a_shortened_module_is_bound_where_it_was(name: str) -> No
 def test_private_names_of_a_test_program_are_found() -> None:
     program = "from trustanchor.x import _a, b\nfrom y import z\nz._c = z.d\n"
     assert shorten.private_names(program) == {"_a", "_c"}
+
+
+def test_what_applications_call_keeps_the_names_of_its_parameters() -> None:
+    homes = {home.replace(".", "/") if home else "clock" for home in trustanchor._HOME.values()}
+    # drop_connections(store) is given its one argument by place.
+    assert homes - {"tls/judged"} <= deploy.FOR_APPLICATIONS
+    agent = deploy.rewritten("x86")["app/agent"]
+    assert all(word in agent for word in ("publish=None", "feed=None", "random=None"))

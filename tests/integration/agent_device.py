@@ -11,7 +11,6 @@ import asyncio
 import json
 import sys
 
-import trustanchor.app.agent as agent_module
 from trustanchor import Agent, Capsule, Context, Store, TrustError, clock
 
 
@@ -24,6 +23,7 @@ class Device:
             pass  # the first step provisions it
         self.fed = 0
         self.published = []
+        self.chance = 0.5
         self.agent = Agent(
             self.store,
             part["carriers"],
@@ -31,7 +31,7 @@ class Device:
             Capsule(part["capsule"]),
             self.publish,
             self.feed,
-            random=lambda: 0.5,
+            random=lambda: self.chance,
             timeout_s=5,
         )
 
@@ -53,12 +53,15 @@ class Device:
     def next(self):
         """The pause that is due, and that a fleet's pauses differ."""
         exact = self.agent.next_s()
-        self.agent._random = agent_module._random
-        found = [self.agent.next_s() for _ in range(50)]
-        self.agent._random = lambda: 0.5
-        is_spread = min(found) < exact < max(found)
-        is_bounded = exact * 3 // 4 <= min(found) and max(found) <= exact * 5 // 4
-        return "%d s" % exact + ("" if is_spread and is_bounded else " and %s" % found)
+        found = []
+        for self.chance in (0, 1, 0.5):
+            found.append(self.agent.next_s())
+        if found != [exact * 3 // 4, exact * 5 // 4, exact]:
+            return "%s" % found
+        # Without a function of the program's: by the interpreter's own chance.
+        own = [Agent(self.store, [], every_s=1000).next_s() for _ in range(30)]
+        is_spread = 750 <= min(own) < max(own) <= 1250
+        return "%d s" % exact if is_spread else "%s" % own
 
     def cancelled(self, turns):
         """A round that is cancelled after so many turns of the event loop; "over" if it ended."""
