@@ -6,7 +6,7 @@ A subcommand is a file `<name>.py` in host_tools/commands with
     add_parser(subparsers) -> None    an argparse parser called <name>, with an example in its help
     run(arguments) -> int             0 done, 1 refused
 
-Exit codes: 0 done, 1 refused, 2 usage, 130 interrupted.
+Exit codes: the constants below; `trustanchor --help` and TRANSCRIPTS.md say them too.
 """
 
 import argparse
@@ -30,16 +30,28 @@ from trustanchor.errors import Refused, TrustError
 DONE = 0
 REFUSED = 1
 USAGE = 2
-_INTERRUPTED = 128 + signal.SIGINT
+NOT_THERE = 3
+INTERRUPTED = 128 + signal.SIGINT
+EXIT_CODES = {
+    DONE: "done",
+    REFUSED: "refused: by a device's own code, a rule, a board, a server or the network",
+    USAGE: "the command line is wrong",
+    NOT_THERE: "a file or folder cannot be read or written",
+    INTERRUPTED: "interrupted (Ctrl-C)",
+}
 
 
 class _Parser(argparse.ArgumentParser):
+    as_json = False  # whether --json stands on the command line that is being read
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         # A guessed option is an accident waiting for the day a second one begins the same way.
         super().__init__(*arguments, **{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         """As argparse's, but one line: the whole usage text would bury what is wrong."""
+        if _Parser.as_json:
+            print_json({"error": {"code": "host.usage", "message": message}})
         self.exit(USAGE, f"{self.prog}: {printable(message)}\nTry `{self.prog} --help`.\n")
 
 
@@ -52,13 +64,14 @@ def main(argv: list[str] | None = None) -> int:
             # Not at exit, so that a closed pipe is noticed while it can still be handled.
             sys.stdout.flush()
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
     except OSError as error:
         # What is left in the buffer has nowhere to go; Python would try again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return DONE  # the reader (`| head`) has what it wanted
-        return _refuse("host.io", f"standard output: {error.strerror or error}", as_json=False)
+        _refuse("host.io", f"standard output: {error.strerror or error}", as_json=False)
+        return NOT_THERE
 
 
 def _prepare_streams() -> None:
@@ -78,6 +91,7 @@ def command_names() -> list[str]:
 
 def _run(words: list[str]) -> int:
     names = command_names()
+    _Parser.as_json = "--json" in words
     # Only the command asked for is imported: `pin` must not wait for what `sim` needs.
     named = words[0] if words and words[0] in names else None
     if words and not words[0].startswith("-") and named is None:
@@ -96,7 +110,8 @@ def _run(words: list[str]) -> int:
     try:
         return int(modules[arguments.command].run(arguments))
     except HostError as error:
-        return _refuse(error.code, error.message, as_json)
+        _refuse(error.code, error.message, as_json)
+        return NOT_THERE if error.code == "input.no_such_file" else REFUSED
     except (TrustError, Refused) as error:
         # A detail that is text names the thing; a number is an offset, for a debugger.
         detail = getattr(error, "detail", None)
@@ -107,7 +122,8 @@ def _run(words: list[str]) -> int:
     except OSError as error:
         # A file that is missing, a directory, not ours to read; a port that is closed.
         where = f"{printable(str(error.filename))}: " if error.filename else ""
-        return _refuse("host.io", f"{where}{error.strerror or error}", as_json)
+        _refuse("host.io", f"{where}{error.strerror or error}", as_json)
+        return REFUSED if isinstance(error, ConnectionError | TimeoutError) else NOT_THERE
 
 
 def _load(name: str) -> ModuleType:
@@ -120,7 +136,9 @@ def _parsers(
     parser = _Parser(
         prog="trustanchor",
         description="Pins, trust states and boards: the host side of trustanchor.",
-        epilog="Exit code 0: done, 1: refused, 2: usage.",
+        epilog="Exit codes: "
+        + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+        + ".",
     )
     parser.add_argument("--version", action="version", version=trustanchor.__version__)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)

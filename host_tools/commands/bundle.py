@@ -23,15 +23,18 @@ from host_tools.signing import (
     draft,
     inputs,
     keyfiles,
+    live,
     outputs,
     rehearsal,
     signers,
+    template,
     weakening,
 )
 from host_tools.signing.bundle_encode import Key, to_be_signed
 from host_tools.signing.draft import Device, Draft
 from trustanchor.errors import TrustError
 from trustanchor.kinds import ES256
+from trustanchor.x509 import names
 
 _SIGNATURE_FILE_BYTES = 1 << 16
 _BUNDLES_BESIDE = 64  # older states that `build` looks for beside the current one
@@ -44,6 +47,8 @@ it is written when the device's own code accepts it as an update of the current 
 protection away is listed first and has to be confirmed by typing the new sequence number."""
 _EXAMPLES = """\
 examples:
+  trustanchor bundle init fleet-1.toml --host broker.example.net:8883 --pin server.pem \\
+      --backup-pin spare.pub --signer alice.pub --backup vault.pub
   trustanchor bundle build fleet-2.toml --current fleet-1.bundle
   trustanchor bundle sign fleet-2.draft --current fleet-1.bundle --key alice.pem
   trustanchor bundle sign fleet-2.draft --current fleet-1.bundle \\
@@ -66,6 +71,39 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
     def add(name: str, what: str) -> argparse.ArgumentParser:
         return actions.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+
+    init = add("init", "write the smallest description that builds, to begin with")
+    init.add_argument("toml", type=Path, help="the description to write, fleet-1.toml say")
+    init.add_argument(
+        "--host", required=True, metavar="HOST[:PORT]", help="the server that devices speak to"
+    )
+    init.add_argument(
+        "--pin",
+        required=True,
+        metavar="FILE",
+        help="the server's key: certificate, request, key, or hex of its pin",
+    )
+    init.add_argument(
+        "--backup-pin",
+        required=True,
+        action="append",
+        metavar="FILE",
+        help="a key kept offline for the day the first is lost; may be given again",
+    )
+    init.add_argument(
+        "--signer",
+        required=True,
+        action="append",
+        metavar="PUB",
+        help="public key of a signer (keygen); may be given again: all must sign",
+    )
+    init.add_argument(
+        "--backup",
+        required=True,
+        action="append",
+        metavar="PUB",
+        help="public key of the backup authority; may be given again",
+    )
 
     build = add("build", "make a draft from a TOML description")
     build.add_argument("toml", type=Path, help="the description")
@@ -147,13 +185,43 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     diff.add_argument("old", type=Path, help="a bundle")
     diff.add_argument("new", type=Path, help="another")
 
-    for action in (build, sign, verify, inspect, diff):
+    for action in (init, build, sign, verify, inspect, diff):
         action.add_argument("--json", action="store_true", help="for scripts")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    actions = {"build": _build, "sign": _sign, "verify": _verify, "inspect": _inspect}
-    return {**actions, "diff": _diff}[arguments.action](arguments)
+    actions = {"init": _init, "build": _build, "sign": _sign, "verify": _verify}
+    return {**actions, "inspect": _inspect, "diff": _diff}[arguments.action](arguments)
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    """Write a first description, and only if it builds."""
+    file: Path = arguments.toml
+    try:
+        named = live.parse_endpoint(arguments.host, live.DEFAULT_PORT)
+        host = names.parse_reference(named.host).text
+        # A port that was not said is every port.
+        port = named.port if str(named) == arguments.host or "://" in arguments.host else None
+    except TrustError as error:
+        raise HostError(
+            f"--host {printable(arguments.host, 80)}: {explain(error.code)}", error.code
+        ) from None
+    pins = [arguments.pin, *arguments.backup_pin]
+    text = template.first_state(file, host, port, pins, arguments.signer, arguments.backup)
+    described = description.read(text, file)
+    try:
+        made = draft.build(described, "state", b"", [])
+        rehearsal.rehearse(made, b"")
+    except TrustError as error:
+        raise _refused(file, error, rehearsal.named(error, described, "state")) from None
+    warnings = [*described.doubts, *_contradictions(made)]
+    _print_warnings(warnings)
+    outputs.write_new(file, text.encode())
+    if arguments.json:
+        print_json({"description": str(file), "warnings": warnings})
+        return 0
+    print(f"{file}: it builds. Next: trustanchor bundle build {file} --first")
+    return 0
 
 
 def _build(arguments: argparse.Namespace) -> int:

@@ -69,8 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _document(arguments: argparse.Namespace) -> int:
     """Explain a capsule or a status document. Refuses with explain.document what is neither."""
     name = "standard input" if arguments.code == "-" else printable(arguments.code)
-    path = "/dev/stdin" if arguments.code == "-" else arguments.code
-    content = inputs.read(path, _DOCUMENT_BYTES)
+    content = inputs.read(arguments.code, _DOCUMENT_BYTES)
     try:
         if len(content) > _DOCUMENT_BYTES:
             raise ValueError

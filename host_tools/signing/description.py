@@ -91,13 +91,23 @@ def load(path: Path, now: int | None = None) -> Description:
     return _description(read_table(path), int(time.time()) if now is None else now)
 
 
+def read(text: str, path: Path, now: int | None = None) -> Description:
+    """load() of a text that is to be written to path."""
+    now = int(time.time()) if now is None else now
+    return _description(_table(text.encode(), path), now)
+
+
 def read_table(path: Path) -> "Table":
     """Return the top of a TOML file. Refuses with toml.unreadable."""
-    content = inputs.read(path, _TEXT_BYTES)
+    return _table(inputs.read(path, _TEXT_BYTES), path)
+
+
+def _table(content: bytes, path: Path) -> "Table":
     if len(content) > _TEXT_BYTES:
         raise HostError(f"{path}: larger than {_TEXT_BYTES} bytes.", "toml.unreadable")
     try:
-        document = tomllib.loads(content.decode())
+        # Editors of some systems begin a file with a byte order mark.
+        document = tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise HostError(
             f"{path}: not TOML ({printable(str(error))}).", "toml.unreadable"

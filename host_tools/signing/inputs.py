@@ -8,6 +8,7 @@ import os
 import re
 import select
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +21,13 @@ PIPE_S = 10
 
 
 def read(path: Path | str, limit: int) -> bytes:
-    """Return at most limit + 1 bytes, so that the caller can tell a file that is too large.
+    """Return at most limit + 1 bytes, so that the caller can tell a file that is too large. "-" is
+    standard input.
 
     Raises OSError, or HostError input.silent_pipe.
     """
+    if str(path) == "-":  # standard input, by whose end the person or the pipe says enough
+        return bytes(sys.stdin.buffer.read(limit + 1))
     # Without O_NONBLOCK the open itself waits for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if stat.S_ISDIR(os.fstat(descriptor).st_mode):

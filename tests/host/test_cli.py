@@ -120,7 +120,6 @@ def test_a_commands_exit_code_is_passed_on(run_try):
         (HostError("The cat has it."), "The cat has it."),
         (MalformedError("der.tag", 3), "der.tag: "),
         (Refused("tls.timeout"), "tls.timeout: "),
-        (FileNotFoundError(2, "No such file", "x\x1b[2J"), "x\\x1b[2J: No such file"),
         (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
     ],
 )
@@ -130,6 +129,35 @@ def test_a_failure_is_one_sentence_and_exit_code_1(run_try, capsys, error, sente
     assert shown.out == ""
     assert shown.err.startswith(f"trustanchor: {sentence}")
     assert len(shown.err.splitlines()) == 1
+
+
+def test_a_file_that_is_not_there_is_exit_code_3(run_try, capsys):
+    assert run_try(fails(FileNotFoundError(2, "No such file", "x\x1b[2J"))) == 3
+    shown = capsys.readouterr()
+    assert shown.err == "trustanchor: x\\x1b[2J: No such file\n"
+    assert run_try(fails(HostError("No such file.", "input.no_such_file"))) == 3
+
+
+def test_wrong_usage_is_an_object_too_under_json(capsys):
+    for words in (["pin", "--json", "--nothing"], ["bundle", "--json"], ["keygen", "--json"]):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(words)
+        assert ended.value.code == 2
+        shown = capsys.readouterr()
+        assert json.loads(shown.out)["error"]["code"] == "host.usage"
+        assert "--help" in shown.err
+    with pytest.raises(SystemExit):
+        cli.main(["pin", "--nothing"])
+    assert capsys.readouterr().out == ""
+
+
+def test_the_exit_codes_are_said_where_people_look(capsys):
+    cli.main([])
+    shown = " ".join(capsys.readouterr().err.split())
+    page = (ROOT / "host_tools" / "TRANSCRIPTS.md").read_text()
+    for code, meaning in cli.EXIT_CODES.items():
+        assert f"{code} {meaning}" in shown
+        assert f"| {code} | {meaning} |" in page
 
 
 def test_a_failure_under_json_is_an_object_with_its_code(run_try, capsys):
@@ -188,7 +216,7 @@ def shell(script, **environment):
 
 def test_a_full_disk_behind_standard_output_is_one_sentence():
     done = shell(f"pin --json '{certifi.where()}' > /dev/full")
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -210,5 +238,5 @@ def test_a_terminal_without_unicode_gets_escapes(tmp_path):
 
 def test_arguments_that_are_not_utf_8_are_one_sentence():
     done = shell("pin $'\\xff\\xfe.pem'")
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert done.stderr.startswith("trustanchor: \\udcff\\udcfe.pem: no such file.")

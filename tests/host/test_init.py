@@ -45,7 +45,8 @@ def init(capsys, *words):
 
 def refuses(answer, code):
     status, value = answer
-    assert (status, value["error"]["code"]) == (1, code)
+    not_there = code in ("host.io", "input.no_such_file")
+    assert (status, value["error"]["code"]) == (3 if not_there else 1, code)
     return value["error"]["message"]
 
 

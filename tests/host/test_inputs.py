@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Files a person names are read within bounds, pipes included."""
 
+import io
 import os
 import threading
 from pathlib import Path
@@ -23,8 +24,13 @@ def test_an_endless_device_is_bounded() -> None:
     assert len(inputs.read("/dev/zero", 1000)) == 1001
 
 
+def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"x" * 100)))
+    assert inputs.read("-", 50) == b"x" * 51
+
+
 def test_a_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["bundle", "inspect", str(tmp_path)]) == 1
+    assert cli.main(["bundle", "inspect", str(tmp_path)]) == 3
     assert str(tmp_path) in capsys.readouterr().err
 
 
