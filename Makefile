@@ -103,12 +103,16 @@ rewriting: setup fixtures  ## smallest heaps with folded numbers and short names
 
 .PHONY: romfs
 romfs: setup  ## [ARCH=xtensawin] the package as a ROMFS image, for `mpremote romfs deploy`
-	@$(PY) -m host_tools.build.rom $(or $(ARCH),xtensawin)
+	@$(PY) -m host_tools.build.romfs $(or $(ARCH),xtensawin)
 
 .PHONY: dist
 dist: setup  ## a wheel of the host tools, with the device package and the boards, in dist/
 	@$(PY) -m host_tools.build.dist
 
+.PHONY: release
+release: setup  ## everything that is handed out, with sums and bills of materials, in release/
+	@$(PY) -m host_tools.build.release
+
 .PHONY: clean
 clean:  ## remove everything the other targets made
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv build dist release .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -848,6 +848,12 @@ MUTANTS = (
            "if content_type[: len(_CONTENT_TYPE)] != _CONTENT_TYPE or word", "if word", "cose"),
     Mutant("a client's key moves a server's pins", "tls/judged.py",
            "if server_side:", "if False:", "client"),
+    Mutant("a release has no sums of something", "../../host_tools/build/release.py",
+           'if path.is_file() and path.name != "SHA256SUMS"',
+           'if path.is_file() and path.suffix == ".mpy"', "tests/host/test_release.py"),
+    Mutant("a denied key is in no bill", "../../host_tools/ops/bom.py",
+           '        use(digest, "denied: never trusted")', "        pass",
+           "tests/host/test_bom.py"),
     Mutant("an image for another chip is flashed", "../../host_tools/commands/board.py",
            "if found.chip != definition.chip:", "if False:", "tests/host/test_flashing.py"),
     Mutant("an image of any MicroPython is flashed", "../../host_tools/boards/images.py",
@@ -961,10 +967,13 @@ def main() -> int:
         clean = Path(folder) / "clean"
         copy_tree(clean)
         selections = sorted({path for m in chosen for path in paths(m)})
-        if run(clean, selections)[0] != 0:
-            print("the tests fail without any mutant", run(clean, selections)[1], sep="\n")
-            return 2
         with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for path, (status, output) in zip(
+                selections, pool.map(lambda path: run(clean, [path]), selections), strict=True
+            ):
+                if status != 0:
+                    print(f"{path} fails without any mutant", output, sep="\n", flush=True)
+                    return 2
             work = [(m, clean, Path(folder) / f"{i}") for i, m in enumerate(chosen)]
             outcomes = list(pool.map(lambda item: judge(*item), work))
     print(f"{outcomes.count(0)} of {len(outcomes)} mutants noticed")

@@ -4,7 +4,7 @@
 Python files are compiled with mpy-cross; everything else is copied. Nothing is written beside
 the sources.
 
-    python -m host_tools.build.rom xtensawin      # build/trustanchor-xtensawin.romfs
+    python -m host_tools.build.romfs xtensawin    # build/trustanchor-xtensawin.romfs
 
 makes the device package's own image, for `mpremote romfs deploy`. (mpremote's own `romfs build`
 does not tell mpy-cross the architecture, which modules of native code need.)

@@ -57,6 +57,15 @@ def test_no_file_holds_a_key_a_registry_or_a_path_of_one_machine() -> None:
     assert not found, "\n".join(found)
 
 
+def test_every_module_that_a_target_runs_is_there() -> None:
+    text = (ROOT / "Makefile").read_text()
+    named = re.findall(r"-m ((?:host_tools|tests)[\w.]*)", text)
+    assert len(named) > 10
+    for name in named:
+        path = ROOT / name.replace(".", "/")
+        assert path.with_suffix(".py").is_file() or path.is_dir(), name
+
+
 def test_every_file_is_text() -> None:
     binary = []
     for name in tracked():
