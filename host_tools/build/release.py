@@ -29,7 +29,13 @@ from host_tools.build.places import IS_CLONE, ROOT
 from host_tools.cli.errors import HostError
 from host_tools.ops import bom
 
-_DOCUMENTS = ("firmware/API.md", "firmware/SPEC.md", "SECURITY.md", "LICENSE")
+_DOCUMENTS = (
+    "firmware/API.md",
+    "firmware/SPEC.md",
+    "firmware/EVIDENCE.md",
+    "SECURITY.md",
+    "LICENSE",
+)
 _VERIFY = """\
 # What you have got, and how to check it
 

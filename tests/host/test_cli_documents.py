@@ -44,6 +44,21 @@ def test_every_claim_of_state_time_and_updates_names_a_test_that_exists():
     assert missing_proofs(claims) == []
 
 
+def test_every_clause_of_the_evidence_names_a_test_that_exists():
+    evidence = (ROOT / "firmware" / "EVIDENCE.md").read_text()
+    heads = ("| clause", "| mechanism", "| part", "| capability", "|---")
+    rows = [
+        line
+        for line in evidence.splitlines()
+        if line.startswith("|") and not line.startswith(heads)
+    ]
+    assert len(rows) > 30
+    assert [row for row in rows if not _PROOF.search(row)] == []
+    assert missing_proofs(evidence) == []
+    for link in re.findall(r"\]\(([^)#]+)\)", evidence):
+        assert (ROOT / "firmware" / link).exists()
+
+
 def test_a_proof_that_is_gone_is_noticed():
     gone = "`tests/host/test_nothing.py` and `tests/host/test_cli.py::test_nothing`"
     assert len(missing_proofs(gone)) == 2
