@@ -66,6 +66,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._head(200, {"Content-Length": str(len(content)), "ETag": tag})
         self.wfile.write(content)
 
+    def _tabbed(self, content: bytes) -> None:
+        self._head(200, {"Content-Length": str(len(content)), "ETag": '"a\tb"'})
+        self.wfile.write(content)
+
     def _chunked(self, content: bytes) -> None:
         self._head(200, {"Transfer-Encoding": "chunked"})
         for at in range(0, len(content), 500):
@@ -319,6 +323,16 @@ def test_an_old_bundle_is_no_failure_and_no_event(
     assert board.tell([mirror.url("/b")], ["once"], ["events"]) == [
         "current, active 1", "none, active 1",
     ]  # fmt: skip
+
+
+def test_a_tag_that_cannot_be_sent_back_is_forgotten(
+    board: Board, fleet: Fleet, web: Carrier, mirror: Carrier
+) -> None:
+    mirror.answers["/b"] = ("tabbed", fleet.bundle(2, web.server_port))
+    assert board.tell([mirror.url("/b")], ["once"], ["once"]) == [
+        "installed, active 2", "current, active 2",
+    ]  # fmt: skip
+    assert {tag for _, tag in mirror.asked} == {None}
 
 
 def test_a_state_that_would_cut_the_device_off_is_taken_back_by_its_own_server(

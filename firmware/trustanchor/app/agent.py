@@ -233,7 +233,8 @@ class Agent:
         length = offered.answer.headers.get("content-length")
         offered.size = None if length is None else int(length)
         etag = offered.answer.headers.get("etag", "")
-        offered.etag = etag if len(etag) <= 128 else ""
+        # It is sent back: a tab, which may stand in an answer, may not stand in a request.
+        offered.etag = etag if len(etag) <= 128 and "\t" not in etag else ""
         return True
 
     def _foresee(self, offered) -> None:
