@@ -73,6 +73,16 @@ def test_the_algorithm_is_the_one_of_the_key_record():
     refuses("cose.algorithm", lambda: accept(RECORD, wrap("state", payload, [entry]), [CURRENT]))
 
 
+def test_a_signature_by_an_algorithm_that_is_reserved_is_foreign():
+    payload = encode(state(SEQUENCE, 2))
+    for alg in (-48, -49, -50):  # ML-DSA, RFC 9964
+        entries = [signature("state", payload, "a1"), signature("state", payload, "m1", alg)]
+        refuses(
+            "cose.signature_foreign",
+            lambda entries=entries: accept(RECORD, wrap("state", payload, entries), [CURRENT]),
+        )
+
+
 def test_a_signature_of_another_type_or_version_does_not_count():
     payload = encode(state(SEQUENCE, 2))
     for aad in (b"trustanchor/rescue/1", b"trustanchor/link/1", b"trustanchor/state/2", b""):
