@@ -22,6 +22,7 @@ _HOME = {
     "clock": None,
     "connect": "tls.shortcuts",
     "drop_connections": "tls.judged",
+    "guard": "app.stock",
     "http": "app.http",
     "judge": "verdict.policy",
     "open_connection": "tls.shortcuts",

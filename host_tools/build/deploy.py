@@ -375,7 +375,7 @@ def package_modules() -> list[str]:
 # Modules whose functions applications call, perhaps with keywords.
 FOR_APPLICATIONS = frozenset(
     {
-        "__init__", "app/agent", "app/capsule", "app/http", "clock", "errors",
+        "__init__", "app/agent", "app/capsule", "app/stock", "app/http", "clock", "errors",
         "state/anchors", "state/derive", "state/local",
         "state/literals", "state/model", "state/rules", "store/trust_store", "tls/client",
         "tls/dial", "tls/handshake", "tls/literal", "tls/shortcuts", "tls/streams",

@@ -99,6 +99,32 @@ def server(request: pytest.FixtureRequest, leaf: pki.Entity) -> Iterator[Server]
         running.shutdown()
 
 
+GUARDED = Path(__file__).with_name("guard_device.py")
+WAYS = ("ssl", "context", "tls", "ussl", "requests", "asyncio")
+
+
+@pytest.mark.parametrize("is_pinned", [True, False])
+def test_a_guard_judges_what_stock_modules_wrap(
+    server: Server, leaf: pki.Entity, tmp_path: Path, is_pinned: bool
+) -> None:
+    """MicroPython's `requests` and `asyncio`, and `ssl`, `ussl`, `tls` as programs use them."""
+    deploy.compile_newer(GUARDED, tmp_path)
+    package = deploy.package_folder("mpy", "x86").parent
+    pin = leaf.pin.hex() if is_pinned else "11" * 32
+    done = subprocess.run(
+        [*runtime.find(32).command("-m", heap="100K"), GUARDED.stem, str(server.server_port), pin,
+         OTHER],
+        env={**os.environ, "MICROPYPATH": f".frozen:{tmp_path}:{package}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    code = "200" if is_pinned else "pin.none_matched"
+    assert done.stdout.splitlines() == ["early True"] * 2 + [*(f"by_{way} {code}" for way in WAYS)]
+    assert len(server.asked) == (len(WAYS) if is_pinned else 0)
+
+
 def said_by_device(tmp_path: Path, heap: str, port: int, *pins: str) -> list[str]:
     package = deploy.package_folder("mpy", "x86").parent
     deploy.compile_newer(DEVICE, tmp_path)
