@@ -5,7 +5,6 @@ import argparse
 from pathlib import Path
 
 from host_tools.cli.output import print_json
-from host_tools.ops import bom
 from host_tools.signing import draft, outputs
 
 _EXAMPLE = """\
@@ -34,6 +33,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from host_tools.ops import bom  # its library is slow to load, and `--help` loads this module
+
     if arguments.vex:
         made = bom.vulnerabilities()
     elif arguments.bundle:
