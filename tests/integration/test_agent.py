@@ -6,6 +6,7 @@ can get wrong. The interpreters are 32-bit MicroPython and CPython.
 import http.server
 import json
 import os
+import random
 import ssl
 import subprocess
 import sys
@@ -202,7 +203,10 @@ class Board:
         deploy.compile_newer(DEVICE, folder)
         (folder / "root").mkdir(exist_ok=True)
 
-    def tell(self, carriers: list[str], *steps: list[Any]) -> list[str]:
+    def tell(
+        self, carriers: list[str], *steps: list[Any], killed_after_s: float | None = None
+    ) -> list[str]:
+        """What the device says, step by step; nothing when it is killed."""
         part = self.folder / "part.json"
         part.write_text(
             json.dumps(
@@ -220,9 +224,17 @@ class Board:
         else:
             environment["MICROPYPATH"] = f".frozen:{self.folder}:{self._package}"
             command = [*runtime.find(32).command("-m", heap=self.heap), DEVICE.stem, str(part)]
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=120
-        )
+        try:
+            done = subprocess.run(
+                command,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=killed_after_s or 120,
+            )
+        except subprocess.TimeoutExpired:  # SIGKILL, as a power cut ends it
+            assert killed_after_s
+            return []
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.splitlines()
 
@@ -374,6 +386,25 @@ def test_a_round_may_be_cancelled_at_any_moment(board: Board, fleet: Fleet, web:
     assert said[0].startswith("cancelled")
     # Whatever was begun, the next round ends it.
     assert board.tell(carrier, ["once"], ["once"])[-1] == "current, active 2"
+
+
+def test_killed_at_any_moment_the_next_round_goes_on(
+    board: Board, fleet: Fleet, web: Carrier
+) -> None:
+    carrier = [web.url("/b")]
+    begun = time.monotonic()
+    assert board.tell(carrier, ["once"]) == ["agent.status, active 1"]
+    # Starting, asking, staging, deciding, trying: a good round takes about twice this refusal.
+    whole = 2 * (time.monotonic() - begun)
+    choose = random.Random(20261127)
+    killed = 0
+    for sequence in range(2, 12):
+        web.answers["/b"] = ("whole", fleet.bundle(sequence, web.server_port))
+        if not board.tell(carrier, ["once"], killed_after_s=choose.uniform(0.1, 1) * whole):
+            killed += 1
+        (said,) = board.tell(carrier, ["once"])
+        assert said in (f"installed, active {sequence}", f"current, active {sequence}")
+    assert killed
 
 
 def test_it_runs_beside_a_program_and_feeds_its_watchdog(
