@@ -3,16 +3,18 @@
 
 import argparse
 import datetime
+import hashlib
 from pathlib import Path
 
-from host_tools.cli.output import console, print_json, table
+from host_tools.cli.output import console, print_json, printable, table
 from host_tools.ops import dates, states
-from host_tools.signing import live
+from host_tools.signing import live, outputs
 
 _EXAMPLE = """\
 examples:
   trustanchor calendar fleet-7.bundle fleet-8.bundle
   trustanchor calendar fleet.bundle --host broker.example.net:8883 --lead 60
+  trustanchor calendar fleet.bundle --ics trust.ics
 
 exit code: 1 when the last day for a bundle is over
 """
@@ -38,6 +40,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--lead", type=_days, default=30, metavar="DAYS", help="days a fleet takes to receive (30)"
     )
+    parser.add_argument(
+        "--ics", type=Path, metavar="FILE", help="write it as iCalendar too, a day an event"
+    )
     parser.add_argument("--json", action="store_true", help="for scripts")
 
 
@@ -57,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     found += dates.public(deployed, chains, today)
     found = dates.in_order(found)
     late = [one for one in found if (one.last_day(arguments.lead) or "9999") < str(today)]
+    if arguments.ics:
+        outputs.replace(arguments.ics, ics(found, arguments.lead), 0o644)
     if arguments.json:
         rows = [one.as_json(arguments.lead) for one in found]
         print_json({"ok": not late, "lead_days": arguments.lead, "dates": rows})
@@ -67,6 +74,37 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _today() -> datetime.date:
     return datetime.datetime.now(datetime.UTC).date()
+
+
+def ics(found: list[dates.Date], lead: int) -> bytes:
+    """The dates as an iCalendar file (RFC 5545): each end, and each last day for a bundle.
+
+    The same dates give the same bytes, so that a calendar that subscribes sees what has changed.
+    """
+    from icalendar import Calendar, Event  # slow to load, and `--help` loads this module
+
+    made = Calendar()
+    made.add("prodid", "-//trustanchor//calendar//EN")
+    made.add("version", "2.0")
+    for one in found:
+        if one.at is None:
+            continue  # what cannot be read has no day; the table says so
+        days = [(one.at, f"{one.kind} ends: {one.what}", "")]
+        if one.needs_bundle:
+            days.append((one.at - lead * dates.DAY_S, f"last day for a bundle: {one.what}", "by"))
+        for at, summary, what in days:
+            day = dates.day_of(at)
+            identity = "|".join((one.kind, one.what, one.where, what, day.isoformat()))
+            event = Event()
+            event.add("uid", f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}@trustanchor")
+            event.add("dtstamp", datetime.datetime(1980, 1, 1, tzinfo=datetime.UTC))
+            event.add("dtstart", day)
+            event.add("summary", printable(summary, 200))
+            event.add("location", printable(one.where, 200))
+            if one.note or one.source:
+                event.add("description", printable(f"{one.note} {one.source or ''}".strip(), 400))
+            made.add_component(event)
+    return bytes(made.to_ical())
 
 
 def _print(found: list[dates.Date], late: list[dates.Date], lead: int) -> None:

@@ -147,5 +147,10 @@ def _parts(name: bytes) -> set[str]:
     return {value for value in values if isinstance(value, str)}
 
 
+def day_of(unix_s: int) -> datetime.date:
+    """The day (UTC) of a time; the last there is where a calendar ends before it."""
+    return datetime.date.fromisoformat(_day(max(0, min(unix_s, _LAST_S))))
+
+
 def _day(unix_s: int) -> str:
     return str(time_text(unix_s)).partition("T")[0]

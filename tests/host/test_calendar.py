@@ -6,6 +6,7 @@ import json
 import tomllib
 from pathlib import Path
 
+import icalendar
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -195,3 +196,31 @@ def test_a_file_that_is_no_bundle_is_refused(tmp_path, capsys):
     (tmp_path / "bad.bundle").write_bytes(b"not a bundle")
     assert cli.main(["calendar", str(tmp_path / "bad.bundle"), "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["error"]["code"].startswith("cbor.")
+
+
+def test_it_can_be_read_back_as_icalendar(tmp_path, capsys):
+    state = write(tmp_path / "1.bundle", pins=(JUNE, None))
+    file = tmp_path / "trust.ics"
+    words = ["calendar", str(state), "--lead", "30", "--ics", str(file), "--json"]
+    assert cli.main(words) == 0
+    rows = json.loads(capsys.readouterr().out)["dates"]
+    content = file.read_bytes()
+    events = [
+        (one.decoded("dtstart").isoformat(), str(one["summary"]), str(one["uid"]))
+        for one in icalendar.Calendar.from_ical(content).walk("VEVENT")
+    ]
+    days = {(day, summary.partition(":")[0]) for day, summary, _ in events}
+    assert {("2027-06-01", "pin ends"), ("2027-05-02", "last day for a bundle")} <= days
+    # Every date of the table is there, its last day too, and no event stands twice.
+    assert len(events) == sum(1 + (row["bundle_by"] is not None) for row in rows)
+    assert len({uid for _, _, uid in events}) == len(events)
+    assert all(line.isascii() for line in content.split(b"\r\n"))
+    assert cli.main(words) == 0
+    assert file.read_bytes() == content
+
+
+def test_hostile_text_breaks_no_line_of_a_calendar(tmp_path):
+    one = dates.Date(JUNE, "pin", "a\r\nBEGIN:VEVENT\r\nSUMMARY:x", "b\n;,\\" * 90, True, "n\r\n")
+    content = calendar.ics([one], 30)
+    assert len(icalendar.Calendar.from_ical(content).walk("VEVENT")) == 2
+    assert content.count(b"BEGIN:VEVENT\r\n") == 2
