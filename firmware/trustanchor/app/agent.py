@@ -23,7 +23,7 @@ again, later each time, and no two devices at the same moment.
     receipts           the last RECEIPTS bundles offered: what, by whom, and what became of them
 
 Depends on: compat, errors, limits, http, capsule; prefix and acceptance for a bundle that came.
-Heap: 3 KB from a .mpy file, beside http and asyncio.
+Heap: 6 KB from a .mpy file, beside http and asyncio.
 """
 
 import asyncio

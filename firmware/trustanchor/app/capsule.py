@@ -16,7 +16,7 @@ refusals as he likes: the same one again only counts, and the file is written on
 CAPSULE_WRITE_S at most.
 
 Depends on: clock, limits.
-Heap: 1.5 KB from a .mpy file; about 0.3 KB an event.
+Heap: 2 KB from a .mpy file; about 0.25 KB an event.
 """
 
 import json

@@ -15,7 +15,7 @@ two readers could read in two ways is refused. An answer that does not say where
 refused too, because a connection that was cut would look the same.
 
 Depends on: compat, errors, limits; dial and names while a connection is opened.
-Heap: about 5 KB from a .mpy file.
+Heap: 7 KB from a .mpy file.
 """
 
 import time

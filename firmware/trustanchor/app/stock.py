@@ -13,7 +13,7 @@ wrap_socket() wrap by the Context, whatever certificates, roots or modes they ar
 they look there. What has the real modules in its hands already goes around, and is named at once.
 
 Depends on: client.
-Heap: 1.2 KB from a .mpy file.
+Heap: 2 KB from a .mpy file.
 """
 
 import sys
