@@ -191,7 +191,7 @@ def test_without_a_file_and_without_a_hook_it_says_what_is_missing(capsys, fleet
     for name in ("RENEWED_LINEAGE", "CERT_FULLCHAIN_PATH", "LEGO_CERT_PATH"):
         monkeypatch.delenv(name, raising=False)
     status, said = check(capsys, fleet)
-    assert (status, said["error"]["code"]) == (1, "input.no_such_file")
+    assert (status, said["error"]["code"]) == (3, "input.no_such_file")
 
 
 @pytest.mark.parametrize(

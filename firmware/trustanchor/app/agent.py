@@ -86,7 +86,7 @@ class Agent:
         self._failed = 0  # rounds in a row
         self._etags: "dict" = {}
         self._receipts: "list" = []
-        self._random = _random if random is None else random
+        self._random = _chance if random is None else random
 
     async def run(self):
         """Go on for ever: rounds, trials, pauses. Cancel the task to end it."""
@@ -375,7 +375,7 @@ class _Offer:
         self.answer = self.file = self._steps = None
 
 
-def _random() -> float:
+def _chance() -> float:
     return os.urandom(1)[0] / 255
 
 
