@@ -217,4 +217,5 @@ def end_entity(
         names = x509.SubjectAlternativeName([general_name(host) for host in hosts])
         extensions.append((names, False))
     extensions += extra or []
-    return issue(subject or hosts[0], key, issuer, extensions, **options)
+    named = hosts[0] if subject is None else subject  # an empty name is a name
+    return issue(named, key, issuer, extensions, **options)

@@ -1,82 +1,28 @@
 # SPDX-License-Identifier: MIT
-"""`trustanchor rehearse`: the answer is that of devices judged day by day, and history agrees."""
+"""`trustanchor rehearse`: the answer is that of devices judged day by day."""
 
-import datetime
 import json
 import random
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from host_tools.cli import main as cli
-from host_tools.rehearsal import evaluate, findings, margins, page, weak
-from host_tools.rehearsal.plan import FOREVER, FleetState, Plan, Sent, Server
+from host_tools.rehearsal import evaluate, findings, page, weak
+from host_tools.rehearsal.plan import FleetState, Plan, Sent, Server
 from host_tools.signing.bundle_encode import Authority, Description, KeySigner, encode_state, sign
 from tests.certs import pki
 from tests.host.test_transcripts import PAGE, agrees, commands
-from trustanchor.kinds import MODE_ANCHORS, MODE_KEY, MODE_PATH, RATCHET_NEVER
+from tests.planned import DAY, HOST, at, dates, fleet, plan, sent, state, told
+from trustanchor.kinds import MODE_KEY, MODE_PATH, RATCHET_NEVER
 from trustanchor.state import derive
-from trustanchor.state.anchors import AnchorList
 from trustanchor.state.local import LocalState
-from trustanchor.state.model import Asked, Pin, PinSet, Service, TrustState
+from trustanchor.state.model import Asked, Pin, PinSet, Service
 from trustanchor.store import learning
 from trustanchor.verdict.policy import judge
 
-DAY = 86400
-HOST = "api.example.com"
 SIGNER, BACKUP = KeySigner(pki.make_key()), KeySigner(pki.make_key())
-
-
-def at(text: str) -> int:
-    return int(datetime.datetime.fromisoformat(text + "T00:00:00+00:00").timestamp())
-
-
-def dates(first: str, last: str) -> dict[str, Any]:
-    return {
-        "not_before": pki.utc(at(first)),
-        "not_after": pki.utc(at(last) - 1),
-    }
-
-
-def state(*, pins=(), anchors=(), issued="2016-01-01", mode=None, digest=b"\x07", **fields):
-    mode = mode if mode is not None else MODE_PATH if anchors and pins else (
-        MODE_ANCHORS if anchors else MODE_KEY
-    )  # fmt: skip
-    service = Service("api", [HOST], mode=mode, pin_set="pins" if pins else None)
-    sets = (PinSet("pins", list(pins)),) if pins else ()
-    return TrustState(
-        (service,),
-        sets,
-        AnchorList(list(anchors)),
-        payload_digest=digest * 32,
-        issued_at=at(issued),
-        **fields,
-    )
-
-
-def fleet(name, made, begins, ends=None, clocks=("known",), **more):
-    last = FOREVER if ends is None else at(ends)
-    return FleetState(name, made, b"", at(begins), last, clocks=clocks, **more)
-
-
-def sent(name, begins, ends, *chain):
-    return Sent(name, tuple(one.der for one in chain), at(begins), at(ends))
-
-
-def plan(begins, ends, states, *chains, planned=frozenset()):
-    server = Server("api", HOST, 443, chains)
-    return Plan(at(begins), at(ends), tuple(states), (server,), planned)
-
-
-def told(made: Plan) -> list[tuple[str, str, str, str]]:
-    """(state, chain, code, day) of every finding."""
-    found = findings.findings(made, evaluate.evaluate(made))
-    days = [datetime.datetime.fromtimestamp(one.at, datetime.UTC).date() for one in found]
-    return [
-        (one.state, one.chain, one.code, str(day)) for one, day in zip(found, days, strict=True)
-    ]
 
 
 # Against brute force
@@ -193,123 +139,6 @@ def test_random_plans_have_both_answers_and_retirements():
     codes = {one.code for one in stretches}
     assert {"ok", "pin.retired", "pin.none_matched"} <= codes
     assert any(one.retired for one in stretches)
-
-
-# From history, with the dates that were
-
-
-def test_dst_root_x3_expired_and_only_a_state_that_read_its_dates_was_cut_off():
-    old, new = pki.authority("DST Root CA X3"), pki.authority("ISRG Root X1")
-    cross = pki.authority(
-        "ISRG Root X1", issuer=old, key=new.key, **dates("2021-01-20", "2024-09-30")
-    )
-    inter = pki.authority("R3", issuer=new, **dates("2020-09-04", "2025-09-15"))
-    leaf = pki.end_entity(HOST, issuer=inter, **dates("2021-08-01", "2021-10-30"))
-    until = at("2021-09-30") + 14 * 3600 + 61 + 14  # 14:01:15 UTC
-    dated = state(anchors=[derive.anchor_of(old.der, trust_until=until)])
-    undated = state(anchors=[derive.anchor_of(old.der)], digest=b"\x08")
-    both = state(
-        anchors=[derive.anchor_of(old.der, trust_until=until), derive.anchor_of(new.der)],
-        digest=b"\x09",
-    )
-    begins, ends = "2021-09-01", "2021-10-29"
-    chain = sent("long", begins, ends, leaf, inter, cross)
-    states = [fleet(name, made, begins) for name, made in
-              (("dated", dated), ("undated", undated), ("both", both))]  # fmt: skip
-    assert told(plan(begins, ends, states, chain)) == [
-        ("dated", "long", "anchor.expired", "2021-09-30")
-    ]
-
-
-@pytest.mark.parametrize(("distrusted", "ends"), [("2016-06-01", "2017-07-01"),
-                                                  ("2024-11-12", "2025-12-15")])  # fmt: skip
-def test_a_ca_distrusted_for_new_leaves_serves_old_ones_on(distrusted, ends):
-    """Symantec (leaves from 2016-06-01) and Entrust (leaves after 2024-11-11)."""
-    bad, good = pki.authority("Distrusted"), pki.authority("Other")
-    policy = {"distrust_leaf_after": at(distrusted) - 1, "trust_until": at(ends) - 1}
-    anchors = [derive.anchor_of(bad.der, **policy), derive.anchor_of(good.der)]
-    start = str(datetime.date.fromisoformat(distrusted) - datetime.timedelta(days=60))
-    switch = str(datetime.date.fromisoformat(distrusted) + datetime.timedelta(days=30))
-    old = pki.end_entity(HOST, issuer=bad, **dates(start, ends))
-    renewed = pki.end_entity(HOST, issuer=bad, **dates(switch, ends))
-    moved = pki.end_entity(HOST, issuer=good, **dates(switch, ends))
-    states = [fleet("7", state(anchors=anchors), start)]
-    kept = sent("old", start, switch, old)
-    assert told(plan(start, ends, states, kept, sent("new", switch, ends, renewed))) == [
-        ("7", "new", "anchor.distrusted", switch)
-    ]
-    assert told(plan(start, ends, states, kept, sent("new", switch, ends, moved))) == []
-
-
-def test_a_fleet_that_never_updates_loses_the_server_that_goes_from_baltimore_to_g2():
-    first, second = pki.authority("Baltimore CyberTrust Root"), pki.authority("DigiCert G2")
-    begins, switch, ends = "2022-06-01", "2022-10-01", "2023-03-01"
-    old = pki.end_entity(HOST, issuer=first, **dates(begins, ends))
-    new = pki.end_entity(HOST, issuer=second, **dates(begins, ends))
-    chains = (sent("baltimore", begins, switch, old), sent("g2", switch, ends, new))
-    only = state(anchors=[derive.anchor_of(first.der)])
-    both = state(anchors=[derive.anchor_of(one.der) for one in (first, second)], digest=b"\x08")
-    legacy = [fleet("old", only, begins, devices=1240), fleet("new", both, begins)]
-    found = told(plan(begins, ends, legacy, *chains))
-    assert found == [("old", "g2", "path.no_issuer", switch)]
-    left = [fleet("old", only, begins, "2022-09-01"), fleet("new", both, begins)]
-    made = plan(begins, ends, left, *chains)
-    assert told(made) == []
-    assert [(one.state, one.days) for one in margins.margins(made)] == [("old", 30)]
-
-
-def test_pins_of_leaf_and_intermediate_that_are_both_replaced_strand_the_fleet():
-    root = pki.authority("Root")
-    one, two = (pki.authority(f"Intermediate {n}", issuer=root) for n in range(2))
-    begins, switch, ends = "2027-01-01", "2027-03-01", "2027-05-01"
-    old = pki.end_entity(HOST, issuer=one, **dates(begins, ends))
-    new = pki.end_entity(HOST, issuer=two, **dates(begins, ends))
-    same = pki.end_entity(HOST, issuer=two, key=old.key, **dates(begins, ends))
-    pinned = state(pins=[Pin(old.pin), Pin(one.pin, True)], anchors=[derive.anchor_of(root.der)])
-    states = [fleet("7", pinned, begins)]
-    kept = sent("old", begins, switch, old, one)
-    wrong = plan(begins, ends, states, kept, sent("new", switch, ends, new, two))
-    assert told(wrong) == [("7", "new", "pin.none_matched", switch)]
-    right = plan(begins, ends, states, kept, sent("new", switch, ends, same, two))
-    assert told(right) == []
-
-
-def test_after_a_stolen_key_a_server_that_goes_back_to_it_strands_who_saw_the_backup():
-    primary, backup = pki.end_entity(HOST, days=200), pki.end_entity(HOST, days=200)
-    today = datetime.datetime.now(datetime.UTC).date()
-    days = [str(today + datetime.timedelta(days=n)) for n in (1, 10, 20, 30)]
-    made = state(pins=[Pin(primary.pin), Pin(backup.pin, True)])
-    chains = [
-        sent("primary", days[0], days[1], primary),
-        sent("backup", days[1], days[2], backup),
-    ]
-    again = sent("again", days[2], days[3], primary)
-    stays = sent("stays", days[2], days[3], backup)
-    states = [fleet("7", made, days[0])]
-    assert told(plan(days[0], days[3], states, *chains, again)) == [
-        ("7", "again", "pin.retired", days[2])
-    ]
-    assert told(plan(days[0], days[3], states, *chains, stays)) == []
-
-
-def test_leaves_of_45_days_are_safe_where_the_root_is_trusted_and_not_where_an_old_one_is():
-    """The roll-over to another hierarchy on 2026-05-13 and back: cross-signs carry old states."""
-    x1, ye = pki.authority("ISRG Root X1"), pki.authority("ISRG Root YE", kind="p384")
-    cross = pki.authority(
-        "ISRG Root YE", issuer=x1, key=ye.key, **dates("2025-09-03", "2032-09-02")
-    )
-    inter = pki.authority("YE1", issuer=ye, **dates("2025-09-03", "2028-09-02"))
-    begins, switch, ends = "2026-05-01", "2026-05-13", "2026-06-20"
-    old = pki.end_entity(HOST, issuer=x1, **dates("2026-04-20", "2026-06-04"))
-    new = pki.end_entity(HOST, issuer=inter, **dates("2026-05-12", "2026-06-26"))
-    states = [fleet("x1", state(anchors=[derive.anchor_of(x1.der)]), begins)]
-    kept = sent("old", begins, switch, old)
-    crossed = sent("new", switch, ends, new, inter, cross)
-    bare = sent("new", switch, ends, new, inter)
-    assert told(plan(begins, ends, states, kept, crossed)) == []
-    assert told(plan(begins, ends, states, kept, bare)) == [
-        ("x1", "new", "path.no_issuer", switch)
-    ]
 
 
 # What brute force above does not vary
