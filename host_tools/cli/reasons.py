@@ -600,6 +600,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "A public key is smaller or larger than is accepted.",
         "Use RSA of 2048 to 8192 bits, or an elliptic curve.",
     ),
+    "sig.private_key": (
+        "What was given to sign with is no P-256 private key in PEM or DER without a passphrase.",
+        "Give the file that load_cert_chain takes; RSA and other curves cannot sign a status.",
+    ),
     "sig.unsupported": (
         "A signature algorithm is not implemented, or no longer safe (SHA-1, MD5).",
         "Use RSA or ECDSA with SHA-256, SHA-384 or SHA-512.",

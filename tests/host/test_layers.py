@@ -24,7 +24,7 @@ FOLDERS: dict[str, tuple[str, ...]] = {
     "app": ("crypto", "encoding", "state", "store", "tls", "update", "verdict", "x509"),
 }
 # What other folders may ask cryptography for; the rest of it is behind these doors.
-DOORS = "signatures", "cose_signatures"
+DOORS = "signatures", "cose_signatures", "own_key"
 
 # Modules of the interpreter a device file may use. typing and what only CPython has are not here.
 INTERPRETER = {

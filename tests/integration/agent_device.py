@@ -105,6 +105,16 @@ class Device:
         last = json.loads(self.agent.text())["receipts"][-1]
         return "%s %s %s" % (last["epoch"], last["sequence"], last["code"])
 
+    def write(self, target, key):
+        """The status document into a file; signed, where the name of a key is given."""
+        own = None
+        if key:
+            with open(key, "rb") as file:
+                own = file.read()
+        with open(target, "wb") as file:
+            self.agent.write(file, own)
+        return "written"
+
     def save(self):
         self.agent.capsule.save()
         return "ok"

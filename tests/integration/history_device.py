@@ -30,7 +30,7 @@ def meet(case):
 
 
 def stock(case):
-    import tls
+    import tls  # type: ignore[import-not-found]
 
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     context.verify_mode = tls.CERT_REQUIRED

@@ -19,7 +19,9 @@ from typing import Any
 import pytest
 
 from host_tools.build import deploy, runtime
+from host_tools.cli import main as cli
 from host_tools.demo.servers import server_context
+from host_tools.ops import receipts
 from host_tools.signing.bundle_encode import (
     Authority,
     Description,
@@ -419,3 +421,88 @@ def test_what_was_refused_outlives_a_restart(board: Board, mirror: Carrier) -> N
         "agent.status, active 1"
     )
     assert board.tell([], ["events"]) == ["agent.status*2, active 1"]
+
+
+def explained(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
+    capsys.readouterr()
+    status = cli.main(["explain", *words, "--json"])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def test_a_signed_status_is_believed_and_its_decisions_come_out_the_same_on_a_desk(
+    board: Board,
+    fleet: Fleet,
+    web: Carrier,
+    mirror: Carrier,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    client = pki.end_entity("board 7", san=False, eku=[])
+    (tmp_path / "client.key").write_bytes(client.key_pem)
+    (tmp_path / "client.pem").write_bytes(client.pem)
+    (tmp_path / "other.pem").write_bytes(fleet.leaf.pem)
+    good, other = fleet.bundle(2, web.server_port), fleet.bundle(2, 1, product="lamp")
+    forged = fleet.bundle(3, web.server_port)
+    forged = forged[:-1] + bytes((forged[-1] ^ 1,))
+    for path, content in (("/other", other), ("/good", good), ("/old", good), ("/forged", forged)):
+        mirror.answers[path] = ("whole", content)
+    status = tmp_path / "status.cose"
+    carriers = [mirror.url(path) for path in ("/other", "/portal", "/good", "/old")]
+    said = board.tell(
+        carriers, ["once"], ["once"], ["write", str(status), str(tmp_path / "client.key")]
+    )
+    assert [line.partition(",")[0] for line in said] == ["installed", "agent.status", "written"]
+    files = []
+    for name, content in (("other", other), ("good", good), ("forged", forged)):
+        (tmp_path / name).write_bytes(content)
+        files += ["--bundle", str(tmp_path / name)]
+    files += ["--bundle", str(tmp_path / "1.bundle")]
+    key = ["--key", str(tmp_path / "client.pem")]
+
+    code, told = explained(capsys, str(status), *key, *files)
+    assert (code, told["signature"]) == (0, True)
+    decided = [(one["code"], one["again"]["code"]) for one in told["receipts"]]
+    assert decided == [
+        ("update.audience", "update.audience"),
+        ("agent.status", None),
+        ("ok", "ok"),
+        ("update.audience", "update.audience"),
+        ("agent.status", None),
+        ("update.rollback", "update.rollback"),
+    ]
+    # A forged bundle's refusal is one that the desk comes to as well.
+    said = board.tell(
+        [mirror.url("/forged")], ["once"], ["write", str(status), str(tmp_path / "client.key")]
+    )
+    assert said[0].startswith("cose.signature_invalid")
+    code, told = explained(capsys, str(status), *key, *files)
+    assert [one["again"]["code"] for one in told["receipts"]] == ["cose.signature_invalid"]
+
+    # One changed byte, wherever it is, and another's key.
+    content = status.read_bytes()
+    for at in (0, 3, 6, 9, len(content) // 2, len(content) - 66, len(content) - 65, -1):
+        changed = bytearray(content)
+        changed[at] ^= 1
+        (tmp_path / "changed").write_bytes(changed)
+        code, told = explained(capsys, str(tmp_path / "changed"), *key)
+        assert code == 1
+        assert told["error"]["code"] in ("explain.signature", "explain.document")
+    code, told = explained(capsys, str(status), "--key", str(tmp_path / "other.pem"))
+    assert (code, told["error"]["code"]) == (1, "explain.signature")
+    code, told = explained(capsys, str(status))
+    assert (code, told["signature"]) == (0, False)
+
+    # A receipt that does not tell the truth: the desk comes to something else.
+    document = json.loads(receipts.opened(content, None, "status"))
+    document["receipts"][0]["code"] = "ok"
+    (tmp_path / "lie.json").write_text(json.dumps(document))
+    code, told = explained(capsys, str(tmp_path / "lie.json"), *files)
+    assert (code, told["receipts"][0]["again"]["code"]) == (1, "cose.signature_invalid")
+
+
+def test_no_key_but_one_of_p256_signs_a_status(board: Board, tmp_path: Path) -> None:
+    rsa = pki.end_entity("board 7", kind="rsa2048", san=False, eku=[])
+    (tmp_path / "client.key").write_bytes(rsa.key_pem)
+    said = board.tell([], ["write", str(tmp_path / "status.cose"), str(tmp_path / "client.key")])
+    assert said == ["sig.private_key, active 1"]
+    assert (tmp_path / "status.cose").read_bytes() == b""

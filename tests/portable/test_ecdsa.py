@@ -125,7 +125,7 @@ def test_scalars_are_recoded_without_loss():
                 total += (-value if digit & 0x40 else value) << i
         check.equal(total, k)
         total = 0
-        for i, digit in enumerate(ecdsa._comb_digits(k, on.n, on.columns, 0)):
+        for i, digit in enumerate(ecdsa.comb_digits(k, on.n, on.columns, 0)):
             value = 1 << on.columns * 4
             for tooth in range(4):
                 sign = 1 if digit >> tooth & 1 else -1

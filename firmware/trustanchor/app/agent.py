@@ -20,7 +20,9 @@ whether a bundle is taken and when a trial ends is said by the store. A round th
 again, later each time, and no two devices at the same moment.
 
     status document    agent.document(): plain values; agent.text(): the same as JSON
-    receipts           the last RECEIPTS bundles offered: what, by whom, and what became of them
+    receipts           the last RECEIPTS bundles offered: what, by whom, and what became of them;
+                       with the bundle and `records` a desk comes to the same decision again
+    into a file        agent.write(file, key): piece by piece, signed with the device's own key
 
 Depends on: compat, errors, limits, http, capsule; prefix and acceptance for a bundle that came.
 Heap: 6 KB from a .mpy file, beside http and asyncio.
@@ -29,6 +31,7 @@ Heap: 6 KB from a .mpy file, beside http and asyncio.
 import asyncio
 import json
 import os
+from hashlib import sha256
 
 from ..compat import collect_every, forget, recover, ticks_diff, ticks_ms, tidy
 from ..errors import Refused, TrustError
@@ -138,11 +141,26 @@ class Agent:
 
     def document(self) -> dict:
         """The status document: what the store says, what ends soonest, receipts and refusals."""
+        store = self.store
+        # Most receipts were decided by one record: each is told once.
+        records: "list" = []
+        receipts = []
+        for receipt in self._receipts:
+            receipt = receipt.copy()
+            record = receipt["record"]
+            if record is not None:
+                if record not in records:
+                    records.append(record)
+                receipt["record"] = records.index(record)
+            receipts.append(receipt)
         return {
             "trustanchor": "status",
-            "store": self.store.status(),
-            "ends": _ends_first(self.store.state),
-            "receipts": list(self._receipts),
+            "product": store.product,
+            "device_id": store.device_id,
+            "store": store.status(),
+            "ends": _ends_first(store.state),
+            "receipts": receipts,
+            "records": [_plain(record) for record in records],
             "events": self.capsule.events(),
         }
 
@@ -154,11 +172,26 @@ class Agent:
             recover()  # code that comes back when it is needed
         return json.dumps(self.document())
 
+    def write(self, file, key=None) -> None:
+        """Write document() as JSON into a binary file; with a key as a COSE_Sign1 (SPEC.md).
+
+        key is the device's own P-256 key, PEM or DER, else sig.private_key. Takes less heap in
+        one piece than text() does.
+        """
+        recover()
+        from .sealed import write
+
+        try:
+            write(self.document, file, key)
+        finally:
+            del write
+            forget("sealed own_key ecdsa")
+
     # One carrier.
 
     async def _asked(self, carrier) -> str:
         recover()  # begin with the room of all the code that comes back when it is needed
-        offered = _Offer(carrier)
+        offered = _Offer(carrier, self.store.record, self.store.clock.now())
         try:
             code = await self._taken(offered)
         except TrustError as refusal:
@@ -242,7 +275,7 @@ class Agent:
         store = self.store
         # Where a carrier has not said how much comes, the store counts for itself.
         size = BUNDLE_BYTES if offered.size is None else offered.size
-        is_damaged = any(
+        offered.mends = any(
             note[0] in ("store.slot_damaged", "store.fell_back")
             for note in store.status()["notes"]
         )
@@ -252,8 +285,9 @@ class Agent:
 
         beginning = Prefix(BytesSource(bytes(offered.beginning), size), True)
         offered.position = beginning.epoch, beginning.sequence
-        at = store.clock.now()
-        acceptance.foresee(store.record, bytes(offered.beginning), size, at, store, is_damaged)
+        acceptance.foresee(
+            offered.record, bytes(offered.beginning), size, offered.at, store, offered.mends
+        )
 
     def _refused(self, offered, refusal) -> str:
         code = refusal.code
@@ -264,9 +298,8 @@ class Agent:
 
     def _receipt(self, offered, code, detail) -> None:
         """What was offered, and what was decided: the decision can be done again on a desk."""
-        record = self.store.record
         epoch, sequence = offered.position
-        at, known = self.store.clock.now()
+        at, known = offered.at
         self._receipts.append(
             {
                 "carrier": offered.carrier[:128],
@@ -275,10 +308,12 @@ class Agent:
                 "epoch": epoch,
                 "sequence": sequence,
                 "bytes": offered.size,
+                "read": offered.count,
+                "sha256": offered.hash.digest().hex(),
+                "mends": offered.mends,
                 "code": code,
                 "detail": None if detail is None else str(detail)[:64],
-                "active": record.active.hex() if record is not None else "",
-                "trial": record.trial.hex() if record is not None and record.trial else "",
+                "record": offered.record,
             }
         )
         del self._receipts[:-RECEIPTS]
@@ -323,14 +358,22 @@ class Agent:
 class _Offer:
     """What one carrier offers: a source for Store.installing() that never blocks for long.
 
+    record     of the store when the carrier was asked, and the reading of the clock then
     position   (epoch, sequence) that the bundle says of itself
     size       bytes of it, None while the carrier has not said
     has_come   whether the last read brought something
     has_ended  whether the last byte has been read
+    count      bytes that have been read, and hash, SHA-256 of them
+    mends      whether a slot of the store was damaged, which an older bundle may mend
     """
 
-    def __init__(self, carrier):
+    def __init__(self, carrier, record, at):
         self.carrier = carrier
+        self.record = record
+        self.at = at
+        self.count = 0
+        self.hash = sha256()
+        self.mends = False
         self.beginning = bytearray()
         self.position = (None, None)
         self.size: "int | None" = None
@@ -355,6 +398,13 @@ class _Offer:
 
     def next(self, size):
         """Return up to size more bytes of the carrier, None when nothing is there yet."""
+        piece = self._next(size)
+        if piece:
+            self.count += len(piece)
+            self.hash.update(piece)
+        return piece
+
+    def _next(self, size):
         if self.file is not None:
             return self.file.read(size)
         if self.answer is None:
@@ -373,6 +423,25 @@ class _Offer:
             if one is not None:
                 one.close()
         self.answer = self.file = self._steps = None
+
+
+def _plain(record) -> dict:
+    """A record as JSON has it: digests and entries in hexadecimal."""
+    found = {}
+    for name in record.FIELDS:
+        value = getattr(record, name)
+        if isinstance(value, bytes):
+            value = _hex(value)
+        elif name in ("retired", "held"):
+            value = [_hex(entry) for entry in value]
+        elif name == "holds":
+            value = [[_hex(entry), at] for entry, at in value]
+        found[name] = value
+    return found
+
+
+def _hex(data) -> str:
+    return data.hex() if data else ""  # MicroPython: b"".hex() is b""
 
 
 def _chance() -> float:

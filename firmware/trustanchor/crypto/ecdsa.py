@@ -151,14 +151,14 @@ def _prepare(on, q, u1, u2, kept, is_scaled):
     """Generator: return the digits of both scalars, and the points after G's comb."""
     if kept:
         points = kept
-        second = _comb_digits(u2, on.n, on.columns, COMB_POINTS)
+        second = comb_digits(u2, on.n, on.columns, COMB_POINTS)
     else:
         points = yield from _odd_multiples(on, q, is_scaled)
         yield
         second = _wnaf_digits(u2, on.size, COMB_POINTS)
     yield
     if on.comb:
-        first = _comb_digits(u1, on.n, on.columns, 0)
+        first = comb_digits(u1, on.n, on.columns, 0)
     else:
         first = _wnaf_digits(u1, on.size, COMB_POINTS + _ODD_MULTIPLES)
         points += yield from _odd_multiples(on, on.base, is_scaled)
@@ -200,7 +200,7 @@ def _wnaf_digits(k, size, first):
     return digits
 
 
-def _comb_digits(k, n, columns, first):
+def comb_digits(k, n, columns, first):
     """Return the signed comb of k, lowest column first: one step for each column.
 
     k is odd or replaced by n - k; then k = sum of s_i 2^i over TEETH * columns signs, whose bits
