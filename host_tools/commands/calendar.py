@@ -7,14 +7,14 @@ import hashlib
 from pathlib import Path
 
 from host_tools.cli.output import console, print_json, printable, table
-from host_tools.ops import dates, states
-from host_tools.signing import live, outputs
+from host_tools.ops import dates, hss_rate, states, timeline
+from host_tools.signing import draft, live, outputs
 
 _EXAMPLE = """\
 examples:
   trustanchor calendar fleet-7.bundle fleet-8.bundle
   trustanchor calendar fleet.bundle --host broker.example.net:8883 --lead 60
-  trustanchor calendar fleet.bundle --ics trust.ics
+  trustanchor calendar fleet.bundle --ics trust.ics --html trust.html
 
 exit code: 1 when the last day for a bundle is over
 """
@@ -24,8 +24,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "calendar",
         help="what ends when, and the last day on which a bundle must be out",
-        description="List the dates of deployed states, of what live servers show, and of what "
-        "root programs have announced.",
+        description="List the dates of deployed states, of what live servers show, of what root "
+        "programs have announced, and of HSS signers at the rate at which they sign.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -42,6 +42,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument(
         "--ics", type=Path, metavar="FILE", help="write it as iCalendar too, a day an event"
+    )
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write a page with a timeline, for a browser"
     )
     parser.add_argument("--json", action="store_true", help="for scripts")
 
@@ -60,10 +63,15 @@ def run(arguments: argparse.Namespace) -> int:
     found = [one for state in deployed for one in dates.of_state(state)]
     found += [one for where, chain in chains.items() for one in dates.of_chain(chain, where)]
     found += dates.public(deployed, chains, today)
+    found += hss_rate.ends((str(path), draft.read_bundle(path)) for path in arguments.bundles)
     found = dates.in_order(found)
     late = [one for one in found if (one.last_day(arguments.lead) or "9999") < str(today)]
     if arguments.ics:
         outputs.replace(arguments.ics, ics(found, arguments.lead), 0o644)
+    if arguments.html:
+        midnight = datetime.datetime.combine(today, datetime.time(), datetime.UTC)
+        text = timeline.page(found, late, arguments.lead, int(midnight.timestamp()))
+        outputs.replace(arguments.html, text.encode(), 0o644)
     if arguments.json:
         rows = [one.as_json(arguments.lead) for one in found]
         print_json({"ok": not late, "lead_days": arguments.lead, "dates": rows})
@@ -117,4 +125,4 @@ def _print(found: list[dates.Date], late: list[dates.Date], lead: int) -> None:
         by = f"{by} over" if one in late else by
         shown.add_row(day, by, one.kind, f"{one.what}{note}", one.where)
     console().print(shown)
-    print(f"{len(late)} of {len(found)} are late: a fleet takes {lead} days to receive a bundle.")
+    print(timeline.summary(found, late, lead))

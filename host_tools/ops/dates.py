@@ -23,7 +23,7 @@ DAY_S = 86400
 # Announcements older than this are said to be old.
 STALE_DAYS = 365
 # The last second of the year 9999: a date behind it cannot be written.
-_LAST_S = 253402300799
+LAST_S = 253402300799
 _PUBLIC = Path(__file__).with_name("root_programs.toml")
 _RENEWED = "the server renews it; if its key changes, the new pin has to be out before"
 
@@ -70,7 +70,7 @@ def of_state(deployed: states.Deployed) -> Iterator[Date]:
         yield Date(state.expires_at, "bundle", "devices take it no longer", where, True)
     for service in state.services:
         if service.max_state_age_s is not None:
-            at = min(state.issued_at + service.max_state_age_s, _LAST_S)
+            at = min(state.issued_at + service.max_state_age_s, LAST_S)
             what = f"service {whole(service.name)} refuses: the state is too old"
             yield Date(at, "state age", what, where, True)
     for pin_set in state.pin_sets:
@@ -149,7 +149,7 @@ def _parts(name: bytes) -> set[str]:
 
 def day_of(unix_s: int) -> datetime.date:
     """The day (UTC) of a time; the last there is where a calendar ends before it."""
-    return datetime.date.fromisoformat(_day(max(0, min(unix_s, _LAST_S))))
+    return datetime.date.fromisoformat(_day(max(0, min(unix_s, LAST_S))))
 
 
 def _day(unix_s: int) -> str:

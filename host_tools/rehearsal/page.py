@@ -15,9 +15,9 @@ from host_tools.rehearsal.plan import Plan
 from host_tools.signing.describe import time_text
 
 # Pixels; widths are per cent of the window, so that letters keep their size on a phone.
-_HEAD, _ROW, _BAR = 24, 44, 18
+HEAD, ROW, BAR = 24, 44, 18
 
-_STYLE = """\
+STYLE = """\
 body { font: 1rem/1.5 sans-serif; margin: 1rem auto; max-width: 60rem; padding: 0 1rem; }
 .scroll { overflow-x: auto; }
 svg { display: block; width: 100%; font: 13px sans-serif; }
@@ -45,13 +45,13 @@ def page(
             "<!DOCTYPE html>",
             '<html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>Rehearsal</title><style>{_STYLE}</style></head><body><main>",
+            f"<title>Rehearsal</title><style>{STYLE}</style></head><body><main>",
             f"<h1>Rehearsal</h1><p><strong>{escape(answer)}</strong></p>",
             "<h2>Timeline</h2>",
             '<div class="scroll" role="region" aria-label="Timeline" tabindex="0">',
             _timeline(plan, outcome),
             "</div>",
-            _table(
+            table_of(
                 "What devices lose",
                 ("from", "devices", "lose", "because", "remedy"),
                 [
@@ -67,7 +67,7 @@ def page(
                     for one in found
                 ],
             ),
-            _table(
+            table_of(
                 "Margin of each switch",
                 ("from", "server", "chain", "days", "state that refuses it"),
                 [
@@ -96,7 +96,7 @@ def _timeline(plan: Plan, outcome: Outcome) -> str:
     for one in outcome.stretches:
         if not one.is_update:
             rows.setdefault((one.state, one.server, one.chain), []).append(one)
-    height = _HEAD + _ROW * len(rows)
+    height = HEAD + ROW * len(rows)
     drawn = [
         f'<svg height="{height}" role="group" aria-labelledby="what">',
         '<title id="what">One row for each state and chain; hatched where devices refuse. The '
@@ -108,7 +108,7 @@ def _timeline(plan: Plan, outcome: Outcome) -> str:
         f'<text x="100%" y="16" text-anchor="end">{_day(plan.ends)}</text>',
     ]
     for number, ((state, server, chain), stretches) in enumerate(sorted(rows.items())):
-        y = _HEAD + number * _ROW
+        y = HEAD + number * ROW
         label = f"{state}: {server} / {chain}"
         shown = label if len(label) <= 44 else label[:43] + "\N{HORIZONTAL ELLIPSIS}"
         codes = dict.fromkeys(one.code for one in stretches if not one.accepted)
@@ -138,13 +138,13 @@ def _bar(plan: Plan, some: list[Stretch], y: int, label: str) -> str:
     # A refusal is a stop of the keyboard and is read out; what is accepted is not in the way.
     reach = "" if one.accepted else f' tabindex="0" role="img" aria-label="{escape(reason)}"'
     return (
-        f'<rect class="{kind}" x="{x:.2f}%" y="{y + 20}" width="{width:.2f}%" height="{_BAR}"'
+        f'<rect class="{kind}" x="{x:.2f}%" y="{y + 20}" width="{width:.2f}%" height="{BAR}"'
         f"{reach}>"
         f"<title>{escape(reason)}</title></rect>"
     )
 
 
-def _table(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table_of(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     if not rows:
         return f"<h2>{escape(title)}</h2><p>None.</p>"
     head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)

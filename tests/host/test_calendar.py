@@ -3,6 +3,7 @@
 
 import datetime
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -15,10 +16,13 @@ from host_tools.cli import main as cli
 from host_tools.commands import calendar
 from host_tools.demo.servers import PlainTextServer, TlsServer
 from host_tools.ops import dates
+from host_tools.signing import hss_keys
 from host_tools.signing.bundle_encode import Authority, Description, KeySigner, encode_state, sign
+from tests import chromium
 from tests.certs import pki
+from tests.host.test_rehearse_page import measured
 from tests.host.test_transcripts import PAGE, commands
-from trustanchor.kinds import MODE_KEY
+from trustanchor.kinds import HSS_LMS, MODE_KEY
 from trustanchor.limits import BUILD_AT
 from trustanchor.state import derive
 from trustanchor.state.anchors import Anchor
@@ -48,12 +52,14 @@ R3 = named(NameOID.ORGANIZATIONAL_UNIT_NAME, "GlobalSign Root CA - R3")
 X1 = named(NameOID.COMMON_NAME, "ISRG Root X1")
 
 
-def write(path: Path, *, issued=BUILD_AT, pins=(None, None), service=None, **fields) -> Path:
+def write(
+    path: Path, *, issued=BUILD_AT, pins=(None, None), service=None, signer=SIGNER, **fields
+) -> Path:
     held = [Pin(bytes([1]) * 32, not_after=pins[0]), Pin(bytes([2]) * 32, not_after=pins[1])]
     described = Description(
         sequence=1,
         issued_at=issued,
-        authority=Authority([(1, [SIGNER])]),
+        authority=Authority([(1, [signer])]),
         backup=Authority([(1, [KeySigner(pki.make_key())])]),
         services=[
             Service("web", ["a.example.net"], mode=MODE_KEY, pin_set="web", **(service or {}))
@@ -62,7 +68,7 @@ def write(path: Path, *, issued=BUILD_AT, pins=(None, None), service=None, **fie
         is_partial=True,
         **fields,
     )
-    path.write_bytes(sign("state", encode_state(described), [SIGNER]))
+    path.write_bytes(sign("state", encode_state(described), [signer]))
     return path
 
 
@@ -168,6 +174,87 @@ def test_a_lead_that_is_no_number_of_days_is_a_usage_error(days):
     with pytest.raises(SystemExit) as stopped:
         cli.main(["calendar", "fleet.bundle", f"--lead={days}"])
     assert stopped.value.code == 2
+
+
+class Holder:
+    """A signer of one holder's file, as `trustanchor bundle sign` uses it."""
+
+    alg = HSS_LMS
+
+    def __init__(self, folder: Path, share: hss_keys.Holder) -> None:
+        self.file, self.ledger = folder / f"{share.tree_id.hex()}.hss", folder / "ledger"
+        self.file.write_bytes(hss_keys.encode(share, b"words"))
+        self.public = share.public
+
+    def sign(self, message: bytes) -> bytes:
+        return hss_keys.sign(self.file, self.ledger, message, b"words")
+
+
+@pytest.fixture
+def holders(tmp_path, monkeypatch):
+    monkeypatch.setattr(hss_keys, "_SCRYPT_N", 1 << 4)
+    identity, head = hss_keys.new_ledger()
+    (tmp_path / "ledger").write_bytes(head)
+    return [Holder(tmp_path, one) for one in hss_keys.generate(2, identity, height=5, width=4)]
+
+
+def test_leaves_of_an_hss_signer_end_at_the_rate_at_which_they_are_used(tmp_path, capsys, holders):
+    first, second = holders
+    files = [write(tmp_path / "1", issued=NOON, signer=first)]
+    for number in range(4):
+        first.sign(b"a bundle that was never published, %d" % number)
+    files.append(write(tmp_path / "6", issued=NOON + 50 * DAY, signer=first))
+    files.append(write(tmp_path / "other", issued=NOON + 60 * DAY, signer=second))
+    rows = [one for one in run(capsys, *files)[1] if one["kind"] == "hss"]
+    # 5 leaves in 50 days; the tree has 32, and leaf 5 was the last: 26 left, 260 days.
+    known = next(one for one in rows if one["ends"])
+    assert known["what"].endswith(": 26 leaves left")
+    assert datetime.datetime.fromisoformat(known["ends"]).timestamp() == NOON + 310 * DAY
+    assert known["bundle_by"] and "5 leaves in 50 days" in known["note"]
+    # The other holder's tree is another, and one bundle tells no rate.
+    (unknown,) = [one for one in rows if not one["ends"]]
+    assert unknown["what"].endswith(": 31 leaves left") and unknown["what"] != known["what"]
+    assert "the rate is not known" in unknown["note"] and unknown["bundle_by"] is None
+
+
+def test_a_signer_that_is_no_hss_key_has_no_leaves(tmp_path, capsys):
+    file = write(tmp_path / "fleet.bundle")
+    assert [one for one in run(capsys, file)[1] if one["kind"] == "hss"] == []
+
+
+def test_the_page_has_a_bar_for_each_date_and_hatches_what_is_too_late(tmp_path, capsys):
+    hostile = named(NameOID.COMMON_NAME, "<script>alert(1)</script>")
+    file = write(
+        tmp_path / "fleet.bundle",
+        expires_at=NOON + 5 * DAY,
+        anchors=[anchor(hostile, trust_until=JUNE)],
+    )
+    target = tmp_path / "trust.html"
+    status, rows = run(capsys, file, "--html", target)
+    text = target.read_text()
+    assert status == 1 and "1 of " in text and " over" in text
+    assert "<script>" not in text and "&lt;script&gt;" in text
+    assert not re.search(r"(src=|href=|@import|url\(h)", text)
+    with_bundle = [one for one in rows if one["bundle_by"]]
+    assert text.count('class="bad"') == len(with_bundle) == 2
+    for one in rows:
+        assert one["ends"][:10] in text
+    again = tmp_path / "again.html"
+    run(capsys, file, "--html", again)
+    assert again.read_text() == text
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_page_fits_its_window(tmp_path, capsys, width):
+    try:
+        browser = chromium.find()
+    except chromium.NoChromium as reason:
+        pytest.skip(str(reason))
+    file = write(tmp_path / "fleet.bundle", expires_at=JUNE)
+    run(capsys, file, "--html", tmp_path / "trust.html")
+    said = measured(browser, tmp_path / "trust.html", width)
+    assert said["window"] == said["wide"] == width and said["fetched"] == 0
+    assert said["bars"] == said["named"] == 1 and said["stops"] == said["reached"]
 
 
 def test_the_transcript_is_what_the_command_prints(tmp_path, capsys, monkeypatch):

@@ -17,7 +17,7 @@ import os
 from binascii import a2b_base64
 from hashlib import sha256
 
-from ..compat import const
+from ..compat import const, finish
 from ..encoding.der import Reader
 from ..errors import MalformedError
 from ..kinds import OID, SEQUENCE
@@ -72,21 +72,13 @@ def _abscissa(on, nonce: int) -> int:
     memory = machine.room(on) if machine else None  # type: ignore[union-attr]
     x = z = 0
     if memory:
-        x, z = _finished(machine.running(on, (steps,), b"", memory))  # type: ignore[union-attr]
+        x, z = finish(machine.running(on, (steps,), b"", memory))  # type: ignore[union-attr]
         x *= on.scale
     if not z % on.p:
         from ._ecdsa_plain import running
 
-        x, z = _finished(running(on, (steps,), b"", machine))
+        x, z = finish(running(on, (steps,), b"", machine))
     return x * ecdsa.inverse_of(z * z, on.p) % on.p
-
-
-def _finished(steps):
-    try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        return done.value
 
 
 def _nonces(scalar: int, digest: bytes, n: int, extra: bytes):
