@@ -106,7 +106,7 @@ romfs: setup  ## [ARCH=xtensawin] the package as a ROMFS image, for `mpremote ro
 	@$(PY) -m host_tools.build.romfs $(or $(ARCH),xtensawin)
 
 .PHONY: dist
-dist: setup  ## a wheel of the host tools, with the device package and the boards, in dist/
+dist: setup  ## the host tools, with the device package and the boards, as a wheel and as sources, in dist/
 	@$(PY) -m host_tools.build.dist
 
 .PHONY: release

@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""`make dist`: one wheel with the host tools, the device package and the boards.
+"""`make dist`: the host tools, the device package and the boards as a wheel and as sources.
 
     python -m host_tools.build.dist [FOLDER]        # dist/trustanchor-<version>-py3-none-any.whl
+                                                    # dist/trustanchor-<version>.tar.gz
 
 Built from a copy of the files that git knows, so that nothing lying about gets in and setuptools
-leaves nothing behind. Two builds of one tree are equal byte for byte: times, modes and order do
-not depend on the machine.
+leaves nothing behind. Two builds of one tree are equal byte for byte: times, modes, owners and the
+order do not depend on the machine. The wheel that pip makes of the sources is the one beside them.
 """
 
 import argparse
+import gzip
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
 from host_tools.build.places import IS_CLONE, ROOT
@@ -69,15 +74,34 @@ def build(folder: Path) -> Path:
         return Path(shutil.copy(wheels[0], folder))
 
 
+def build_sources(wheel: Path) -> Path:
+    """Make the source distribution (PEP 625) beside its wheel, whose metadata it has."""
+    stem = "-".join(wheel.name.split("-")[:2])
+    with zipfile.ZipFile(wheel) as made:
+        metadata = made.read(f"{stem}.dist-info/METADATA")
+    files = {"PKG-INFO": metadata, **{name: (ROOT / name).read_bytes() for name in sources()}}
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name in sorted(files):
+            entry = tarfile.TarInfo(f"{stem}/{name}")
+            entry.size, entry.mtime, entry.mode = len(files[name]), int(_EPOCH), 0o644
+            archive.addfile(entry, io.BytesIO(files[name]))
+    target = wheel.with_name(f"{stem}.tar.gz")
+    target.write_bytes(gzip.compress(raw.getvalue(), 9, mtime=int(_EPOCH)))
+    return target
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description="The host tools as a wheel.")
+    parser = argparse.ArgumentParser(description="The host tools as a wheel and as sources.")
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "dist")
     try:
         wheel = build(parser.parse_args().folder)
+        made = (wheel, build_sources(wheel))
     except HostError as error:
         print(f"dist: {error}", file=sys.stderr)
         return 1
-    print(f"{os.path.relpath(wheel)}: {wheel.stat().st_size:,} bytes")
+    for file in made:
+        print(f"{os.path.relpath(file)}: {file.stat().st_size:,} bytes")
     return 0
 
 

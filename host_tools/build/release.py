@@ -3,7 +3,7 @@
 
     python -m host_tools.build.release [FOLDER]      # release/trustanchor-<version>/
 
-    host/       the wheel of the host tools
+    host/       the host tools as a wheel and as sources
     device/     <architecture>/: the package as .mpy files with a package.json for mip, and a ROMFS
                 image; source/: the same as sources
     documents/  API, SPEC, SECURITY, LICENSE, what has changed
@@ -74,7 +74,7 @@ def build(folder: Path) -> Path:
     if made.exists():
         shutil.rmtree(made)
     made.mkdir(parents=True)
-    dist.build(made / "host")
+    dist.build_sources(dist.build(made / "host"))
     for architecture in architectures():
         _device(made / "device" / architecture, architecture)
     _sources(made / "device" / "source")

@@ -33,16 +33,38 @@ def copy_of_the_tree(folder: Path, touched: str) -> Path:
     return folder
 
 
-def made(tree: Path, out: Path, *, umask: int, zone: str, home: Path) -> dict[str, bytes]:
+# Read by every Python that starts with its folder on the path: another day, another clock.
+CLOCK = """
+import datetime, time
+away = {away}
+clock, local, utc = time.time, time.localtime, time.gmtime
+time.time = lambda: clock() + away
+time.time_ns = lambda: int(time.time() * 1e9)
+time.localtime = lambda at=None: local(time.time() if at is None else at)
+time.gmtime = lambda at=None: utc(time.time() if at is None else at)
+with open({log!r}, "a") as log:
+    print(time.strftime("%Y", time.gmtime()), file=log)
+"""
+# Another user, in a name space of his own, where the machine lets one be made.
+UNSHARE = ["unshare", "--user", "--map-user=1234", "--map-group=1234"]
+
+
+def made(
+    tree: Path, out: Path, *, umask: int, zone: str, home: Path, away_s: int = 0, before=()
+) -> dict[str, bytes]:
+    path = f"{tree}{os.pathsep}{tree / 'firmware'}"
+    if away_s:
+        (home / "sitecustomize.py").write_text(CLOCK.format(away=away_s, log=str(home / "years")))
+        path = f"{home}{os.pathsep}{path}"
     done = subprocess.run(
-        [sys.executable, "-m", "host_tools.build.release", str(out)],
+        [*before, sys.executable, "-m", "host_tools.build.release", str(out)],
         cwd=tree,
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(home),
             "TZ": zone,
             "LANG": zone,
-            "PYTHONPATH": f"{tree}{os.pathsep}{tree / 'firmware'}",
+            "PYTHONPATH": path,
         },
         umask=umask,
         capture_output=True,
@@ -69,7 +91,22 @@ def test_two_builds_of_one_tree_are_equal(
 ) -> None:
     folder = tmp_path_factory.mktemp("another, longer path")
     tree = copy_of_the_tree(folder / "the tree", "2031-01-01T00:00:00Z")
-    second = made(tree, folder / "out", umask=0o077, zone="Asia/Kathmandu", home=tree)
+    home = tmp_path_factory.mktemp("home")
+    tried = subprocess.run([*UNSHARE, "id", "-u"], capture_output=True, text=True, check=False)
+    user = UNSHARE if tried.stdout.strip() == "1234" else []
+    if not user:
+        print(f"as the same user: {tried.stderr.strip()}")
+    second = made(
+        tree,
+        folder / "out",
+        umask=0o077,
+        zone="Asia/Kathmandu",
+        home=home,
+        away_s=9 * 365 * 86400,
+        before=user,
+    )
+    years = {int(year) for year in (home / "years").read_text().split()}
+    assert min(years) >= 2035, "no Python of the build was told the other time"
     assert sorted(first) == sorted(second)
     assert [name for name in first if first[name] != second[name]] == []
 
@@ -109,7 +146,21 @@ def test_it_has_everything_and_sums_of_it(first: dict[str, bytes], tmp_path: Pat
     assert subprocess.run(check, cwd=tmp_path, capture_output=True).returncode == 1
 
 
+def test_pip_makes_the_wheel_of_the_sources(first: dict[str, bytes], tmp_path: Path) -> None:
+    (sources,) = [name for name in first if name.endswith(".tar.gz")]
+    (wheel,) = [name for name in first if name.endswith(".whl")]
+    (tmp_path / Path(sources).name).write_bytes(first[sources])
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "-q", "--no-deps"]
+    subprocess.run(
+        [*pip, "--no-build-isolation", "-w", str(tmp_path), str(tmp_path / Path(sources).name)],
+        env={**os.environ, "SOURCE_DATE_EPOCH": "315532800", "PIP_NO_CACHE_DIR": "1"},
+        umask=0o022,
+        check=True,
+    )
+    assert (tmp_path / Path(wheel).name).read_bytes() == first[wheel]
+
+
 def test_nothing_of_the_machine_is_in_it(first: dict[str, bytes]) -> None:
     for name, content in first.items():
-        assert b"/tmp/" not in content or name.endswith(("whl", ".py")), name
+        assert b"/tmp/" not in content or name.endswith(("whl", ".gz", ".py")), name
         assert str(ROOT).encode() not in content, name
