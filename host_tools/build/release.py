@@ -76,7 +76,7 @@ def build(folder: Path) -> Path:
     made.mkdir(parents=True)
     dist.build_sources(dist.build(made / "host"))
     for architecture in architectures():
-        _device(made / "device" / architecture, architecture)
+        device(made / "device" / architecture, architecture)
     _sources(made / "device" / "source")
     (made / "documents").mkdir()
     for name in _DOCUMENTS:
@@ -91,7 +91,8 @@ def build(folder: Path) -> Path:
     return made
 
 
-def _device(folder: Path, architecture: str) -> None:
+def device(folder: Path, architecture: str) -> None:
+    """The package for a processor: files with an index for mip, and an image."""
     compiled = deploy.package_folder("mpy", architecture)
     shutil.copytree(compiled, folder / "trustanchor", copy_function=shutil.copyfile)
     _index(folder)

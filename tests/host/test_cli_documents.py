@@ -8,22 +8,12 @@ import pytest
 
 from host_tools.cli import main as cli
 from host_tools.cli.reasons import REASONS
+from tests import proofs
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text()
 SECURITY = (ROOT / "SECURITY.md").read_text()
 TRANSCRIPTS = (ROOT / "host_tools" / "TRANSCRIPTS.md").read_text()
-_PROOF = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
-
-
-def missing_proofs(text: str) -> list[str]:
-    """Tests that text names and that are not there."""
-    missing = []
-    for file, function in _PROOF.findall(text):
-        path = ROOT / file
-        if not path.is_file() or (f"def {function}(" not in path.read_text() and function):
-            missing.append(f"{file}::{function}")
-    return missing
 
 
 def test_every_promise_names_a_test_that_exists():
@@ -32,16 +22,16 @@ def test_every_promise_names_a_test_that_exists():
         line for line in promises.splitlines() if line.startswith("| ") and "proof |" not in line
     ]
     assert len(rows) > 20
-    assert [row for row in rows if not _PROOF.search(row)] == []
-    assert missing_proofs(SECURITY + README) == []
+    assert [row for row in rows if not proofs.PROOF.search(row)] == []
+    assert proofs.missing(SECURITY + README) == []
 
 
 def test_every_claim_of_state_time_and_updates_names_a_test_that_exists():
     claims = SECURITY.partition("\n## State, time and updates")[2]
     rows = [line for line in claims.splitlines() if "`tests/" in line]
     assert len(rows) > 40
-    assert [row for row in rows if not _PROOF.search(row)] == []
-    assert missing_proofs(claims) == []
+    assert [row for row in rows if not proofs.PROOF.search(row)] == []
+    assert proofs.missing(claims) == []
 
 
 def test_every_clause_of_the_evidence_names_a_test_that_exists():
@@ -53,15 +43,24 @@ def test_every_clause_of_the_evidence_names_a_test_that_exists():
         if line.startswith("|") and not line.startswith(heads)
     ]
     assert len(rows) > 30
-    assert [row for row in rows if not _PROOF.search(row)] == []
-    assert missing_proofs(evidence) == []
+    assert [row for row in rows if not proofs.PROOF.search(row)] == []
+    assert proofs.missing(evidence) == []
     for link in re.findall(r"\]\(([^)#]+)\)", evidence):
         assert (ROOT / "firmware" / link).exists()
 
 
 def test_a_proof_that_is_gone_is_noticed():
     gone = "`tests/host/test_nothing.py` and `tests/host/test_cli.py::test_nothing`"
-    assert len(missing_proofs(gone)) == 2
+    assert len(proofs.missing(gone)) == 2
+
+
+def test_a_proof_that_did_not_run_is_noticed():
+    """conftest.py asks this at the end of a whole run."""
+    text = "`tests/host/test_cli.py::test_one`, `tests/host/test_cli.py`, `tests/host/test_x.py`"
+    assert proofs.not_run(text, ["tests/host/test_cli.py::test_one[a]"]) == [
+        "tests/host/test_x.py"
+    ]
+    assert len(proofs.not_run(text, ["tests/host/test_y.py::test_one"])) == 3
 
 
 def test_every_code_of_the_readmes_table_exists():

@@ -13,6 +13,8 @@ import pytest
 from host_tools.boards import definitions
 from host_tools.build import deploy, release
 from host_tools.build.places import ROOT
+from host_tools.demo.steps import mpremote
+from host_tools.sim.board import Board
 
 
 def copy_of_the_tree(folder: Path, touched: str) -> Path:
@@ -144,6 +146,22 @@ def test_it_has_everything_and_sums_of_it(first: dict[str, bytes], tmp_path: Pat
     assert len(first["SHA256SUMS"].splitlines()) == len(first) - 1
     (tmp_path / "documents/API.md").write_text("changed")
     assert subprocess.run(check, cwd=tmp_path, capture_output=True).returncode == 1
+
+
+def test_mip_installs_a_compiled_package_by_its_index(tmp_path: Path) -> None:
+    """As for a board's processor, here for the one that the simulated board has."""
+    with Board(tmp_path / "flash.img") as board:
+        with deploy.Board.open(board.port) as link:
+            architecture = link.architecture()
+        assert architecture
+        release.device(tmp_path / "device", architecture)
+        mpremote(board.port, "mip", "install", str(tmp_path / "device" / "package.json"))
+        told = mpremote(
+            board.port, "exec", "from trustanchor import Context; print(Context.connect)"
+        )
+        assert told.startswith("<function connect")
+        listed = mpremote(board.port, "fs", "ls", ":lib/trustanchor/crypto")
+        assert "rsa.mpy" in listed and ".py\n" not in listed
 
 
 def test_pip_makes_the_wheel_of_the_sources(first: dict[str, bytes], tmp_path: Path) -> None:
