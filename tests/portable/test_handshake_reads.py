@@ -26,6 +26,9 @@ class Tls:
         buffer[: len(piece)] = piece
         return len(piece)
 
+    def getpeercert(self, binary_form):
+        return b"leaf"
+
     def readline(self):
         return self.read(self.data.index(b"\n") + 1)
 

@@ -16,7 +16,7 @@ What the store learns from a connection is durable before its first application 
 
 How a verdict is reached is in light.py for pins alone, and in judged.py for all else.
 
-Depends on: compat, errors, limits; digests or judged; light.
+Depends on: compat, errors, limits; digests or judged; light; own_config where tls lacks something.
 Heap: about 2 KB from a .mpy file.
 """
 
@@ -149,7 +149,13 @@ class Context:
 
     def load_cert_chain(self, certificate, key, server_side=False):
         """Load our own certificate and key (PEM or DER). A client's leaves after the verdict."""
-        self._context(server_side).load_cert_chain(certificate, key)
+        native = self._context(server_side)
+        try:
+            native.load_cert_chain(certificate, key)
+        except ValueError:  # what MicroPython says where mbedTLS was built without PEM
+            from .own_config import der_of
+
+            native.load_cert_chain(der_of(certificate), der_of(key))
 
     def connect(self, host, port=443):
         """Open a TCP connection and wrap it; blocks. Raises Refused."""
@@ -184,6 +190,10 @@ class Context:
                 tls.PROTOCOL_TLS_SERVER if server_side else tls.PROTOCOL_TLS_CLIENT
             )
             native.verify_mode = tls.CERT_NONE  # type: ignore[attr-defined]
+            if not hasattr(native, "verify_callback"):
+                from .own_config import no_callback
+
+                no_callback()
             if not server_side:
                 from .suites import allow
 

@@ -47,6 +47,12 @@ class Connection(io.IOBase):
         self._started = ticks_ms()
         self._chain: "list" = []
         self._callback = self._shown  # bound once
+        if not hasattr(tls, "getpeercert"):
+            from .own_config import Peer
+
+            peer = Peer(wire, self._shown)
+            self._callback = peer.shown
+            self._leaf = peer.leaf  # type: ignore[method-assign]
         self._steps = None  # the judge's generator while it runs
         self._first = bytearray(1)  # a byte may arrive with the last step of the handshake
         self._kept = None  # how many are in _first: 1, or 0 for the end of the stream
@@ -150,7 +156,7 @@ class Connection(io.IOBase):
 
     def getpeercert(self, binary_form):
         """Return the end entity's DER certificate, None before the handshake is complete."""
-        return self._tls.getpeercert(binary_form)
+        return self._leaf()
 
     def innermost(self):
         """Return the object with the least between it and TLS; for what polls often."""
@@ -188,6 +194,10 @@ class Connection(io.IOBase):
             return events
         return 0
 
+    def _leaf(self):
+        """Return the certificate whose key was proved; None before the handshake is complete."""
+        return self._tls.getpeercert(True)
+
     def _may_pass(self):
         """True when application bytes may flow; drives the handshake as far as allowed."""
         if self._is_done and not self._is_closed:
@@ -217,7 +227,7 @@ class Connection(io.IOBase):
     def _drive(self):
         """Let TLS go on as far as the socket and the tap allow; True when it is complete."""
         tls, tap, native = self._tls, self._tap, self._native
-        if tls.getpeercert(True) is None:
+        if self._leaf() is None:
             tap.wants = tap.reads = 0
             native.verify_callback = self._callback
             native.verify_mode = tap.verify_mode
@@ -233,7 +243,7 @@ class Connection(io.IOBase):
                 from .numbers import refusal
 
                 raise refusal(number, self._tap, bool(self._chain), self.verdict)
-            if tls.getpeercert(True) is None:
+            if self._leaf() is None:
                 if count is not None:
                     # Data of a peer that has shown no certificate, or the end.
                     raise Refused("tls.chain_hidden" if count else "tls.closed")

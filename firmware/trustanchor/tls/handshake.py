@@ -114,7 +114,7 @@ class Tapped(Connection):
             self._begin()
             return 0
         # The leaf that was judged must be the one whose key mbedTLS saw proved.
-        if self._tls.getpeercert(True) != bytes(self._chain[0]):
+        if self._leaf() != bytes(self._chain[0]):
             raise Refused("tls.leaf_mismatch", None, verdict)
         stands = self._completed(self)
         if not verdict.accepted:

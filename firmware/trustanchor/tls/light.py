@@ -53,7 +53,7 @@ class Light(Connection):
         if verdict is None or not verdict.accepted:
             raise self._refused or Refused("tls.chain_hidden")
         # The leaf that was judged must be the one whose key mbedTLS saw proved.
-        if self._tls.getpeercert(True) != self._chain[0]:
+        if self._leaf() != self._chain[0]:
             raise Refused("tls.leaf_mismatch", None, verdict)
         self._open()
         return None
