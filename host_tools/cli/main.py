@@ -92,6 +92,10 @@ def command_names() -> list[str]:
 def _run(words: list[str]) -> int:
     names = command_names()
     _Parser.as_json = "--json" in words
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what may come next
+        import argcomplete
+
+        argcomplete.autocomplete(_parsers({name: _load(name) for name in names})[0])
     # Only the command asked for is imported: `pin` must not wait for what `sim` needs.
     named = words[0] if words and words[0] in names else None
     if words and not words[0].startswith("-") and named is None:

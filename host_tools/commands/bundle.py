@@ -23,7 +23,9 @@ from host_tools.signing import (
     draft,
     inputs,
     keyfiles,
+    labels,
     live,
+    merging,
     outputs,
     rehearsal,
     signers,
@@ -53,6 +55,7 @@ examples:
   trustanchor bundle sign fleet-2.draft --current fleet-1.bundle --key alice.pem
   trustanchor bundle sign fleet-2.draft --current fleet-1.bundle \\
       --key 'pkcs11:token=T;object=bob?module-path=M'
+  trustanchor bundle merge fleet-2.draft alices.draft bobs.draft --current fleet-1.bundle
   trustanchor bundle build fleet-3.toml --current fleet-2.bundle --fleet plan.toml
   trustanchor bundle verify fleet-2.bundle --current fleet-1.bundle
   trustanchor bundle diff fleet-1.bundle fleet-2.bundle
@@ -164,6 +167,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     sign.add_argument("-o", "--output", type=Path, help="the bundle; default: draft name, .bundle")
     keyfiles.add_passphrase_option(sign)
 
+    merge = add("merge", "put the signatures of several drafts of one state together")
+    merge.add_argument("draft", type=Path, help="the draft that is added to")
+    merge.add_argument("others", type=Path, nargs="+", metavar="OTHER", help="what signers sent")
+    known = merge.add_mutually_exclusive_group(required=True)
+    known.add_argument("--current", type=Path, action="append", help="the bundle the devices have")
+    known.add_argument("--first", action="store_true", help="no device has a state")
+    merge.add_argument(
+        "-o", "--output", type=Path, help="the bundle; default: draft name, .bundle"
+    )
+
     verify = add("verify", "say whether a device would accept it, by the device's own code")
     verify.add_argument("bundle", type=Path, help="the signed file")
     known = verify.add_mutually_exclusive_group(required=True)
@@ -177,21 +190,23 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     verify.add_argument("--product", help="product of the device; default: one of the audience")
     verify.add_argument("--device-id", help="id of the device; default: one of the audience")
 
-    inspect = add("inspect", "say everything a bundle says")
-    inspect.add_argument("bundle", type=Path, help="the signed file")
+    inspect = add("inspect", "say everything a bundle or a draft says")
+    inspect.add_argument("bundle", type=Path, help="the signed file, or a draft")
     inspect.add_argument("--against", type=Path, help="and what would change against this bundle")
 
-    diff = add("diff", "say what changes from one bundle to another")
-    diff.add_argument("old", type=Path, help="a bundle")
+    diff = add("diff", "say what changes from one bundle or draft to another")
+    diff.add_argument("old", type=Path, help="a bundle or a draft")
     diff.add_argument("new", type=Path, help="another")
 
-    for action in (init, build, sign, verify, inspect, diff):
+    for action in (init, build, sign, merge, verify, inspect, diff):
         action.add_argument("--json", action="store_true", help="for scripts")
 
 
 def run(arguments: argparse.Namespace) -> int:
     actions = {"init": _init, "build": _build, "sign": _sign, "verify": _verify}
-    return {**actions, "inspect": _inspect, "diff": _diff}[arguments.action](arguments)
+    return {**actions, "merge": _merge, "inspect": _inspect, "diff": _diff}[arguments.action](
+        arguments
+    )
 
 
 def _init(arguments: argparse.Namespace) -> int:
@@ -376,7 +391,8 @@ def _links(currents: dict[Path, bytes], named: list[Path]) -> list[bytes]:
     return sorted(found, key=lambda link: found[link])
 
 
-def _sign(arguments: argparse.Namespace) -> int:
+def _draft(arguments: argparse.Namespace) -> Draft:
+    """The draft, if it replaces what --current names, or nothing."""
     made = draft.load(arguments.draft)
     for path in arguments.current or []:
         draft.compare_base(made, _bundle(path), str(path))
@@ -386,13 +402,44 @@ def _sign(arguments: argparse.Namespace) -> int:
             "have with --current.",
             "bundle.base_other",
         )
+    return made
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    """Nothing is signed here, so nothing has to be confirmed: each signer has read and agreed."""
+    made = _draft(arguments)
+    taken = merging.merge(
+        made, arguments.draft, {path: draft.load(path) for path in arguments.others}
+    )
+    if not made.missing():
+        if taken:
+            _check_places(arguments, made)
+        return _finish(arguments, made, None, [])
+    if taken:
+        outputs.replace(arguments.draft, draft.dump(made), 0o644)
+    if arguments.json:
+        rows = [{"key": draft.key_name(one.key), "from": str(one.path)} for one in taken]
+        print_json({"taken": rows, "missing": made.missing()})
+        return 0
+    out = console()
+    for one in taken:
+        name = _name(one.key, arguments)
+        out.print(f"{name} has signed {', '.join(one.kinds)}: taken from {one.path}.")
+    if not taken:
+        out.print(f"{arguments.draft} has all of their signatures already.")
+    _print_missing(out, made, arguments.draft)
+    return 0
+
+
+def _sign(arguments: argparse.Namespace) -> int:
+    made = _draft(arguments)
     _guard(arguments, made)
     if not made.missing():
         # A try before this one was interrupted when all had signed: only the files are missing.
         return _finish(arguments, made, None, [])
     if not arguments.export:
         _check_places(arguments, made)
-    _confirm(_show(made), arguments.yes_to)
+    _confirm(_show(made, labels.beside(arguments.draft.parent)), arguments.yes_to)
     if arguments.export:
         return _export(arguments, made)
     if arguments.import_:
@@ -409,7 +456,7 @@ def _sign(arguments: argparse.Namespace) -> int:
             print_json({"signed": done, "key": draft.key_name(key), "missing": missing})
             return 0
         out = console()
-        out.print(f"{draft.key_name(key)} has signed: {', '.join(done)}.")
+        out.print(f"{_name(key, arguments)} has signed: {', '.join(done)}.")
         _print_missing(out, made, arguments.draft)
         return 0
     return _finish(arguments, made, key, done)
@@ -432,7 +479,7 @@ def _check_places(arguments: argparse.Namespace, made: Draft) -> None:
             raise HostError(f"{folder}: no folder that can be written in.", "host.io")
 
 
-def _show(made: Draft) -> tuple[int, list[str]]:
+def _show(made: Draft, known: dict[str, str]) -> tuple[int, list[str]]:
     """What is about to be signed, on standard error and before any key is asked for.
 
     Every value that differs from the state before has a line; of a first state that is every
@@ -452,12 +499,12 @@ def _show(made: Draft) -> tuple[int, list[str]]:
     if weaker:
         out.print("Weaker than before:")
         for line in weaker:
-            out.print(Text(f"! {line}", style="bold red"), soft_wrap=True)
+            out.print(Text(f"! {labels.shown(line, known)}", style="bold red"), soft_wrap=True)
         out.print("Everything that changes:")
     # Nobody has signed yet: neither the file's length nor who signs is known.
     hidden = ("bytes", "signed_by", "links", "payload_digest")
     old, shown = ({name: one[name] for name in one if name not in hidden} for one in (old, new))
-    describe.print_changes(out, describe.changes(old, shown))
+    describe.print_changes(out, labels.shown(describe.changes(old, shown), known))
     return new["sequence"], weaker
 
 
@@ -497,7 +544,10 @@ def _finish(arguments: argparse.Namespace, made: Draft, key: Key | None, done: l
         print_json({"signed": done, "key": name, "missing": [], **written})
         return 0
     out = console()
-    out.print(f"{name} has signed: {', '.join(done)}." if name else "All have signed already.")
+    if key:
+        out.print(f"{_name(key, arguments)} has signed: {', '.join(done)}.")
+    else:
+        out.print("All have signed.")
     out.print(verdict_text(True, f"{output}: accepted by the device's own code."))
     if link:
         out.print(f"{link}: keep it beside the bundle; later bundles carry it to slow devices.")
@@ -509,14 +559,14 @@ def _export(arguments: argparse.Namespace, made: Draft) -> int:
     key = Key(*signers.public_record(arguments.export))
     files = []
     for part in made.to_sign(key):
-        path = arguments.draft.with_suffix(f".{part.kind}.tbs")
+        path = arguments.draft.with_suffix(f".{Path(arguments.export).stem}.{part.kind}.tbs")
         outputs.write_new(path, to_be_signed(part.kind, part.payload, key))
         files.append(str(path))
     if arguments.json:
         print_json({"key": draft.key_name(key), "files": files})
         return 0
     out = console()
-    out.print(f"To be signed by {draft.key_name(key)}: {' '.join(files)}")
+    out.print(f"To be signed by {_name(key, arguments)}: {' '.join(files)}", soft_wrap=True)
     out.print(
         f"Then: trustanchor bundle sign {arguments.draft} {_base_words(made)} "
         f"--import {arguments.export} SIG..."
@@ -593,28 +643,57 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
-    content = _bundle(arguments.bundle)
-    code = draft.refused_by_its_own(content)
-    # Of the signers that the file names itself: whether devices know them, `verify` says.
-    checked = "checked" if code is None else f"claimed, and not valid ({code})"
-    shown = {"signatures": checked, **describe.describe(content)}
+    shown, code = _described(arguments.bundle)
     changes = None
     if arguments.against:
-        changes = describe.changes(
-            describe.describe(_bundle(arguments.against)), describe.describe(content)
-        )
+        old, new = _without_draft(_described(arguments.against)[0], shown)
+        changes = describe.changes(old, new)
     if arguments.json:
         print_json(shown if changes is None else {**shown, "changes": changes})
         return 0 if code is None else 1
     out = console()
-    describe.print_tree(out, shown)
+    known = labels.beside(arguments.bundle.parent)
+    describe.print_tree(out, labels.shown(shown, known))
     if changes is not None:
         describe.print_changes(out, changes)
     return 0 if code is None else 1
 
 
+def _described(path: Path) -> tuple[dict[str, Any], str | None]:
+    """What a bundle or a draft says, and the code of what is wrong with its signatures."""
+    content = draft.read_bundle(path)
+    if not draft.is_draft(content):
+        content = _bundle(path)
+        code = draft.refused_by_its_own(content)
+        # Of the signers that the file names itself: whether devices know them, `verify` says.
+        checked = "checked" if code is None else f"claimed, and not valid ({code})"
+        return {"signatures": checked, **describe.describe(content)}, code
+    made = draft.load(path)
+    signed, wrong = made.signed()
+    shown = describe.describe(draft.unsigned(made.state.kind, made.state.payload))
+    # Of a file that is not there yet.
+    for name in ("bytes", "signed_by", "links"):
+        del shown[name]
+    code = "cose.signature_invalid" if wrong else None
+    return {
+        "draft": "checked" if code is None else f"{', '.join(wrong)}: not valid ({code})",
+        "replaces": describe.describe(made.current)["payload_digest"] if made.current else None,
+        "signed_by": signed,
+        "missing": made.missing(),
+        **shown,
+    }, code
+
+
+def _without_draft(*shown: dict[str, Any]) -> list[dict[str, Any]]:
+    """Descriptions of which one is of a draft: without what only bundles or only drafts have."""
+    if any("draft" in one for one in shown):
+        hidden = ("signatures", "draft", "replaces", "signed_by", "missing", "bytes", "links")
+        return [{key: one[key] for key in one if key not in hidden} for one in shown]
+    return [{key: one[key] for key in one if key != "signatures"} for one in shown]
+
+
 def _diff(arguments: argparse.Namespace) -> int:
-    old, new = (describe.describe(_bundle(path)) for path in (arguments.old, arguments.new))
+    old, new = _without_draft(*(_described(path)[0] for path in (arguments.old, arguments.new)))
     found = describe.changes(old, new)
     if arguments.json:
         print_json(found)
@@ -634,9 +713,14 @@ def _bundle(path: Path) -> bytes:
 
 
 def _print_missing(out: Any, made: Draft, path: Path) -> None:
+    known = labels.beside(path.parent)
     for sentence in made.missing():
-        out.print(f"  still needed, {sentence}")
+        out.print(f"  still needed, {labels.shown(sentence, known)}", soft_wrap=True)
     out.print(f"Next: trustanchor bundle sign {path} {_base_words(made)} --key KEY")
+
+
+def _name(key: Key, arguments: argparse.Namespace) -> str:
+    return str(labels.shown(draft.key_name(key), labels.beside(arguments.draft.parent)))
 
 
 def _base_words(made: Draft) -> str:

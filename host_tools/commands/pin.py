@@ -7,10 +7,11 @@ device's DER reader: what is printed here is what the device will compare.
 
 import argparse
 import base64
+import contextlib
 import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography import x509
@@ -21,11 +22,12 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from host_tools.cli.errors import HostError
 from host_tools.cli.output import print_json, printable
 from host_tools.cli.reasons import explain
-from host_tools.signing import inputs, keyfiles, live
+from host_tools.signing import hss_keys, inputs, keyfiles, live, signers
+from host_tools.signing.bundle_encode import Key, kid
 from trustanchor.compat import sha256
 from trustanchor.encoding.der import Reader
 from trustanchor.errors import TrustError
-from trustanchor.kinds import BIT_STRING, INTEGER, OCTET_STRING, OID, SEQUENCE
+from trustanchor.kinds import BIT_STRING, HSS_LMS, INTEGER, OCTET_STRING, OID, SEQUENCE
 from trustanchor.state import derive
 
 # Bytes of one input. The largest thing anybody keeps in one file is a store of roots, 0.3 MB.
@@ -35,6 +37,7 @@ _EXAMPLE = """\
 examples:
   trustanchor pin server.pem
   trustanchor pin example.net:443
+  trustanchor pin alice.pub vault-1.hss
   trustanchor pin --json backup-key.pem | jq -r '.[0].spki_sha256'
 """
 
@@ -49,7 +52,8 @@ _ATTRIBUTES_TAG = 0xA0  # [0] of a CertificationRequestInfo, RFC 2986 section 4.
 @dataclass(frozen=True)
 class Found:
     """One key and where it was found. role: leaf, intermediate, root, request, public or
-    private key."""
+    private key, HSS share; the last has no pin. signer: the id that a bundle's authority and
+    signatures have of a public key; left: signatures that are left in a share."""
 
     source: str
     role: str
@@ -57,13 +61,21 @@ class Found:
     key: str
     spki_sha256: bytes
     spki: bytes
+    signer: str = ""
+    left: int | None = None
 
     @property
     def base64(self) -> str:
         return base64.b64encode(self.spki_sha256).decode()
 
     def as_json(self) -> dict[str, object]:
+        signer = {"signer_id": self.signer} if self.signer else {}
+        if self.left is not None:
+            signer["signatures_left"] = str(self.left)
+        if not self.spki:
+            return {"source": self.source, "role": self.role, "key": self.key, **signer}
         return {
+            **signer,
             "source": self.source,
             "role": self.role,
             "subject": self.subject,
@@ -79,7 +91,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="SPKI SHA-256 of certificates, requests, keys and live servers",
         description="Print the SPKI SHA-256 (RFC 7469 section 2.4) of every key in a PEM or DER "
         "file (certificate, request, public or private key), or of every certificate a live "
-        "server sends.",
+        "server sends. Of a signer's public key it prints the id that bundles have of it, of a "
+        "share of an HSS key how many signatures are left.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -110,8 +123,13 @@ def run(arguments: argparse.Namespace) -> int:
             print(source)
         print(f"  {key.role}  {key.subject}".rstrip())
         print(f"    key     {key.key}")
-        print(f"    sha256  {key.spki_sha256.hex()}")
-        print(f"    base64  {key.base64}")
+        if key.spki:
+            print(f"    sha256  {key.spki_sha256.hex()}")
+            print(f"    base64  {key.base64}")
+        if key.signer:
+            print(f"    signer  {key.signer}")
+        if key.left is not None:
+            print(f"    left    {key.left:,} signatures, if no other copy of the file has signed")
     return 0
 
 
@@ -149,6 +167,9 @@ def keys_in(content: bytes, name: str, arguments: argparse.Namespace) -> Iterato
         raise HostError(f"{name}: empty.", "input.empty")
     if len(content) > _INPUT_BYTES:
         raise HostError(f"{name}: more than {_INPUT_BYTES >> 20} MiB.", "input.too_large")
+    if hss_keys.is_holder_file(content):
+        yield _share(Path(name))
+        return
     blocks = inputs.pem_blocks(content, name)
     if not blocks:
         yield _der(content, name, arguments)
@@ -166,6 +187,8 @@ def keys_in(content: bytes, name: str, arguments: argparse.Namespace) -> Iterato
             yield _request(block.der(), name)
         elif label == "PUBLIC KEY":
             yield _public(block.der(), name)
+        elif label == signers.HSS_LABEL:
+            yield _hss(block.der(), name, "public key")
         elif label == "RSA PUBLIC KEY":
             yield _public(_rsa_spki(block.der(), name), name)
         else:
@@ -284,7 +307,22 @@ def _public(spki: bytes, name: str) -> Found:
     body.enter(SEQUENCE).oid()
     body.read(BIT_STRING)
     body.finish()
-    return _found(name, "public key", "", spki)
+    found = _found(name, "public key", "", spki)
+    with contextlib.suppress(HostError, ValueError, UnsupportedAlgorithm):  # it signs no bundles
+        record = signers.key_record(serialization.load_der_public_key(spki), name)
+        found = replace(found, signer=kid(Key(*record)).hex())
+    return found
+
+
+def _hss(public: bytes, name: str, role: str, left: int | None = None) -> Found:
+    """A key of RFC 8554: no server has one, so it has no pin."""
+    signer = kid(Key(HSS_LMS, public)).hex()
+    return Found(name, role, "", "HSS/LMS", b"", b"", signer, left)
+
+
+def _share(path: Path) -> Found:
+    public, left = hss_keys.remaining(path)
+    return _hss(public, str(path), "HSS share", left)
 
 
 def _rsa_spki(der: bytes, name: str) -> bytes:

@@ -101,6 +101,18 @@ class Draft:
                         found.append(f"{part.kind}: {have} of {threshold} from {names}")
         return found
 
+    def signed(self) -> tuple[list[str], list[str]]:
+        """Who has signed as far as the draft says, and whose signature is not valid."""
+        names: list[str] = []
+        wrong: list[str] = []
+        for part in self.parts:
+            for key, signature in part.signatures:
+                name = f"{part.kind}: {key_name(key)}"
+                message = bundle_encode.to_be_signed(part.kind, part.payload, key)
+                is_right = cose_signatures.verify(key.alg, key.public, message, signature)
+                (names if is_right else wrong).append(name)
+        return names, wrong
+
     def add(self, key: Key, sign: Any) -> list[str]:
         """Add key's signature wherever the key is asked for; sign(bytes) -> bytes.
 
@@ -369,6 +381,11 @@ def read_bundle(path: Path) -> bytes:
     if len(content) > _BUNDLE_BYTES:
         raise HostError(f"{path}: larger than any bundle.", "bundle.too_large")
     return content
+
+
+def is_draft(content: bytes) -> bool:
+    """Whether a file begins as a draft does; a bundle is CBOR and never begins with a brace."""
+    return content.lstrip()[:1] == b"{"
 
 
 def dump(draft: Draft) -> bytes:

@@ -221,6 +221,24 @@ def read_public(path: Path) -> bytes:
     return _decode_public(path, _fields(path)).public
 
 
+def remaining(path: Path) -> tuple[bytes, int]:
+    """Return the HSS public key of a holder file, and how many signatures are left in it as far
+    as the file knows. Its ledger knows of other copies.
+    """
+    holder = _decode_public(path, _fields(path))
+    return holder.public, max(0, holder.leaves - holder.next_leaf)
+
+
+def reseal(path: Path, old: bytes, new: bytes) -> None:
+    """Encrypt a holder file with another passphrase; nobody can sign with it meanwhile.
+
+    Raises HostError with key.unreadable, key.passphrase_wrong or key.locked.
+    """
+    with _locked(path):
+        _, holder = _open(path, old)
+        outputs.replace(path, encode(holder, new))
+
+
 def new_ledger() -> tuple[str, bytes]:
     """Return the id of a new, empty ledger, and the content of its file."""
     identity = secrets.token_hex(_LEDGER_ID_BYTES)

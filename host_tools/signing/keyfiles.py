@@ -72,6 +72,48 @@ def new_passphrase(arguments: argparse.Namespace, of: str) -> tuple[bytes, bool]
     return (make_passphrase(), True) if given is None else (given, False)
 
 
+def passphrase_of(arguments: argparse.Namespace, name: str) -> bytes:
+    """Return the passphrase of an encrypted key, given or typed. Refuses with
+    key.passphrase_missing."""
+    passphrase = given_passphrase(arguments) or ask_passphrase(f"Passphrase of {name}")
+    if passphrase is None:
+        raise HostError(
+            f"{name} is encrypted: give its passphrase with --passphrase-file or "
+            f"{PASSPHRASE_VARIABLE}.",
+            "key.passphrase_missing",
+        )
+    return passphrase
+
+
+def replacing_passphrase(arguments: argparse.Namespace, name: str) -> tuple[bytes, bool]:
+    """As new_passphrase(), for a key that has one already: TRUSTANCHOR_PASSPHRASE is the old."""
+    if arguments.new_passphrase_file and arguments.make_passphrase:
+        raise HostError(
+            "--new-passphrase-file and --make-passphrase are two new passphrases: leave one of "
+            "them out.",
+            "key.passphrase_twice",
+        )
+    if arguments.new_passphrase_file:
+        return _first_line(arguments.new_passphrase_file), False
+    if arguments.make_passphrase:
+        return make_passphrase(), True
+    typed = ask_passphrase(f"New passphrase for {name}", twice=True)
+    if typed is None:
+        raise HostError(
+            f"No new passphrase for {name}: give it with --new-passphrase-file, or have one made "
+            "up and printed with --make-passphrase.",
+            "key.passphrase_missing",
+        )
+    return typed, False
+
+
+def _first_line(file: str) -> bytes:
+    line = inputs.read(file, _PASSPHRASE_FILE_BYTES).split(b"\n", 1)[0].rstrip(b"\r")
+    if not line:
+        raise HostError(f"{file}: the first line is empty.", "key.passphrase_missing")
+    return line
+
+
 def exposure(path: Path, content: bytes) -> str | None:
     """What is wrong with how a private key is kept, as a sentence, or None."""
     if path.stat().st_mode & 0o077:
@@ -105,13 +147,7 @@ def opens(content: bytes, passphrase: bytes) -> bool:
 def given_passphrase(arguments: argparse.Namespace) -> bytes | None:
     """Return the passphrase of the option or the environment, or None when neither is set."""
     if arguments.passphrase_file:
-        content = inputs.read(arguments.passphrase_file, _PASSPHRASE_FILE_BYTES)
-        line = content.split(b"\n", 1)[0].rstrip(b"\r")
-        if not line:
-            raise HostError(
-                f"{arguments.passphrase_file}: the first line is empty.", "key.passphrase_missing"
-            )
-        return line
+        return _first_line(arguments.passphrase_file)
     if text := os.environ.get(PASSPHRASE_VARIABLE):
         return os.fsencode(text)
     return None
@@ -188,13 +224,7 @@ def load_private_key(
         # a passphrase that was given is tried before giving up.
         if b"OPENSSH" not in content:
             raise HostError(f"{name}: not a private key that can be read.", "key.unreadable")
-    passphrase = given_passphrase(arguments) or ask_passphrase(f"Passphrase of {name}")
-    if passphrase is None:
-        raise HostError(
-            f"{name} is encrypted: give its passphrase with --passphrase-file or "
-            f"{PASSPHRASE_VARIABLE}.",
-            "key.passphrase_missing",
-        )
+    passphrase = passphrase_of(arguments, name)
     try:
         return load(content, passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm, NotImplementedError):

@@ -115,7 +115,7 @@ def public_record(name: str) -> tuple[int, bytes]:
     if hss_keys.is_holder_file(content):
         return HSS_LMS, hss_keys.read_public(path)
     block = inputs.only_block(content, name, "PUBLIC KEY")
-    if block is not None and block.label == _HSS_LABEL:
+    if block is not None and block.label == HSS_LABEL:
         return HSS_LMS, block.der()
     try:
         if block is None:
@@ -162,14 +162,7 @@ class HssSigner:
         self.public = hss_keys.read_public(path)
 
     def sign(self, message: bytes) -> bytes:
-        passphrase = keyfiles.given_passphrase(self._arguments)
-        passphrase = passphrase or keyfiles.ask_passphrase(f"Passphrase of {self._path}")
-        if passphrase is None:
-            raise HostError(
-                f"{self._path} is encrypted: give its passphrase with --passphrase-file or "
-                f"{keyfiles.PASSPHRASE_VARIABLE}.",
-                "key.passphrase_missing",
-            )
+        passphrase = keyfiles.passphrase_of(self._arguments, str(self._path))
         return hss_keys.sign(self._path, self._ledger, message, passphrase, self._progress)
 
 
@@ -302,10 +295,10 @@ def raw_ecdsa(der: bytes) -> bytes:
     return r.to_bytes(_P256_BYTES, "big") + s.to_bytes(_P256_BYTES, "big")
 
 
-_HSS_LABEL = "HSS PUBLIC KEY"
+HSS_LABEL = "HSS PUBLIC KEY"
 
 
 def hss_public_pem(public: bytes) -> bytes:
     """An HSS public key (RFC 8554 section 6.1) in a PEM armour, so that it can be mailed."""
     lines = tuple(base64.encodebytes(public).splitlines())
-    return inputs.PemBlock(_HSS_LABEL, lines, "", 1).armour
+    return inputs.PemBlock(HSS_LABEL, lines, "", 1).armour

@@ -211,7 +211,7 @@ def test_detached_signing_needs_nothing_of_ours(
     Path("junk.sig").write_bytes(b"junk")
     refused(capsys, "bundle.signature_file", *words, "junk.sig")
     refused(capsys, "bundle.signature_file", *words, "wrong.sig", "wrong.sig")
-    der = key.sign(Path("1.state.tbs").read_bytes(), ec.ECDSA(hashes.SHA256()))
+    der = key.sign(Path("1.bob.state.tbs").read_bytes(), ec.ECDSA(hashes.SHA256()))
     Path("bob.sig").write_bytes(der)
     assert bundle(*words, "bob.sig") == 0
     assert Path("1.bundle").exists()

@@ -240,3 +240,29 @@ def test_arguments_that_are_not_utf_8_are_one_sentence():
     done = shell("pin $'\\xff\\xfe.pem'")
     assert done.returncode == 3
     assert done.stderr.startswith("trustanchor: \\udcff\\udcfe.pem: no such file.")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("trustanchor bun", "bundle"),
+        ("trustanchor bundle me", "merge"),
+        ("trustanchor bundle sign --cur", "--current"),
+        ("trustanchor xyz", None),
+    ],
+)
+def test_a_shell_completes_commands_and_options(
+    line: str, expected: str | None, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    asked = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(told),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+    }
+    subprocess.run(
+        [sys.executable, "-m", "host_tools.cli"], env={**os.environ, **asked}, cwd=ROOT, timeout=60
+    )
+    words = told.read_text().replace("\v", "\n").split()
+    assert words == ([expected] if expected else [])

@@ -121,7 +121,7 @@ COMMANDS: dict[str, tuple[str, set[str], Callable[[], None]]] = {
     "bundle build": ("bundle build 1.toml --first", {"1.draft"}, is_draft),
     "bundle export": (
         "bundle sign 2.draft --first --export bob.pub",
-        {"2.state.tbs"},
+        {"2.bob.state.tbs"},
         nothing_more,
     ),
     "bundle sign": (

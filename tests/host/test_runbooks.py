@@ -43,7 +43,7 @@ def follow(page: str, folder: Path) -> int:
 @pytest.fixture(scope="module")
 def ceremony(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ceremony")
-    for name in ("root-a", "root-b"):
+    for name in ("root-a", "root-b", "root-c"):
         (folder / f"{name}.pem").write_bytes(pki.authority(name).pem)
     assert follow("key-ceremony", folder) > 5
     return folder

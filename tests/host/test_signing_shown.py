@@ -172,7 +172,7 @@ def test_a_base_nobody_signed_gets_no_signature(
     refused(capsys, "bundle.base_unsigned", "sign", "2.draft", *AFTER_FIRST, *how)
     _with_base(genuine.replace(b"broker.example.net", b"bricks.example.net"))
     refused(capsys, "bundle.base_unsigned", "sign", "2.draft", *AFTER_FIRST, *how)
-    assert not Path("2.state.tbs").exists()
+    assert not Path("2.bob.state.tbs").exists()
     Path("2.draft").write_bytes(before)
     _with_base(genuine)
     assert bundle("sign", "2.draft", *AFTER_FIRST, *how) == 0
