@@ -49,6 +49,10 @@ test-micropython: setup fixtures  ## the portable tests on 64-bit and 32-bit Mic
 versions: setup fixtures  ## [ONLY="sid 32"] portable tests and connections on every MicroPython that can be had
 	@$(PY) -m tests.versions $(ONLY)
 
+.PHONY: hil
+hil: setup fixtures  ## [PORT=dev] [OPTIONS="--hil-host ... --power ..."] tests with a board on a cable, or with the simulated one
+	@.venv/bin/pytest tests/hil $(if $(PORT),--port "$(PORT)") $(OPTIONS)
+
 .PHONY: fuzz
 fuzz: setup fixtures  ## [SECONDS=n] [INPUTS=n] [TARGET=bundle] mutated input to the readers on the device
 	@VECTORS=$(VECTORS) $(PY) -m tests.conformance.fuzz --seconds $(or $(SECONDS),60) \

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Options of the whole suite, and what a whole run has to have done.
 
-pytest tests/hil --port /dev/ttyUSB0      the same tests on a real board, over the cable
+pytest tests/hil --port /dev/ttyUSB0      the same tests on a real board (host_tools/hil/plugin.py)
 
 A run of all of tests/ fails when a test that README, SECURITY or EVIDENCE names as a proof has not
 passed in it: skipped, say.
@@ -16,14 +16,6 @@ from tests import proofs
 # A shell that starts a job in the background has it ignore Ctrl-C, and every child inherits that.
 # The tests that interrupt a command need the ordinary answer.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--port",
-        help="serial port of a real board for tests/hil, which write to /lib/trustanchor on it; "
-        "without it they use a simulated board",
-    )
 
 
 _passed: set[str] = set()

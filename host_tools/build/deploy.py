@@ -94,15 +94,16 @@ class Installed:
 
 class _Line:
     """A serial port that ends what does not end: between two calls of begin(), no more than
-    _ANSWER_BYTES are read and nothing after 3 * ANSWER_S. mpremote waits for silence alone."""
+    _ANSWER_BYTES are read and nothing after patience_s. mpremote waits for silence alone."""
 
     def __init__(self, port: Any) -> None:
         self._port = port
+        self.patience_s = 3 * ANSWER_S
         self.begin()
 
     def begin(self) -> None:
         self._left = _ANSWER_BYTES
-        self._until = time.monotonic() + 3 * ANSWER_S
+        self._until = time.monotonic() + self.patience_s
 
     def read(self, size: int = 1) -> bytes:
         data = cast(bytes, self._port.read(size))
@@ -125,6 +126,17 @@ class _Transport(SerialTransport):
         if not port.startswith("rfc2217:"):  # whose client has no timeout for writing
             self.serial.write_timeout = ANSWER_S  # a board that does not read
         self.serial = _Line(self.serial)
+
+    def run(self, program: str, silence_s: int) -> tuple[bytes, bytes]:
+        """Run a program of somebody else's, which may be quiet for silence_s; returns what it
+        printed, and the traceback it ended with or b"".
+        """
+        self.serial.patience_s, kept = silence_s, self.serial.patience_s
+        try:
+            answer, error = self.exec_raw(program, timeout=silence_s)
+        finally:
+            self.serial.patience_s = kept
+        return cast(bytes, answer), cast(bytes, error)
 
     def exec_raw_no_follow(self, command: str | bytes) -> None:
         self.serial.begin()

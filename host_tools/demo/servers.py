@@ -34,10 +34,12 @@ _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 class Listener:
-    """A port on loopback; serve() runs in a thread of its own for each connection."""
+    """A port on address; serve() runs in a thread of its own for each connection."""
+
+    address = "127.0.0.1"  # "" is every interface, for a board that is not this machine
 
     def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._socket = socket.create_server((self.address, 0), backlog=64)
         self.port: int = self._socket.getsockname()[1]
         self._open: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._accept, daemon=True)

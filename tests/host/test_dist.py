@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sysconfig
+import textwrap
 import venv
 from pathlib import Path
 
@@ -144,3 +145,24 @@ def test_two_wheels_of_one_tree_are_equal(wheel: Path, tmp_path: Path) -> None:
     finally:
         os.umask(previous)
     assert again.read_bytes() == wheel.read_bytes()
+
+
+def test_its_pytest_plugin_serves_the_tests_of_another_project(
+    installed: Path, tmp_path: Path
+) -> None:
+    """The two tests that host_tools/hil/README.md shows, as they stand there."""
+    page = (places.ROOT / "host_tools" / "hil" / "README.md").read_text()
+    block = page[page.index("    # test_product.py") : page.index("`board.talk()` holds")]
+    (tmp_path / "test_product.py").write_text(textwrap.dedent(block))
+    done = subprocess.run(
+        [installed.with_name("python"), "-m", "pytest", "-q", "test_product.py"],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "MICROPYTHON32": str(runtime.find(32).path),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
