@@ -127,7 +127,8 @@ def with_rtc(unix_s, epoch_s, function):
     clock._EPOCH_S, clock._offset_s, clock._verified = epoch_s, 0, None
     clock._uptime_ms, clock._ticks = 0, None
     had = sys.modules.get("machine")
-    sys.modules["machine"] = NoRtc()  # a board has one, which says what its crystal says  # type: ignore[assignment]
+    # A board has one, which says what its crystal says.
+    sys.modules["machine"] = NoRtc()  # type: ignore[assignment]
     try:
         function(rtc)
     finally:
