@@ -30,7 +30,7 @@ from host_tools.boards import talk as talking
 from host_tools.boards.station import Outcome, Report
 from host_tools.cli.errors import HostError
 from host_tools.cli.output import console, print_json, printable, table, verdict_text
-from host_tools.signing import inputs, keyfiles
+from host_tools.signing import draft, keyfiles
 from trustanchor.limits import BUNDLE_BYTES
 
 _EXAMPLE = """\
@@ -260,7 +260,7 @@ def _provision(arguments: argparse.Namespace) -> int:
 
 
 def _update(arguments: argparse.Namespace) -> int:
-    content = inputs.read(arguments.bundle, BUNDLE_BYTES)
+    content = draft.read_signed(arguments.bundle)
     if len(content) > BUNDLE_BYTES:
         raise HostError(
             f"{arguments.bundle}: larger than {BUNDLE_BYTES} bytes, which no board takes.",

@@ -343,6 +343,8 @@ def _guard(arguments: argparse.Namespace, made: Draft) -> None:
 
 
 def _refused(path: Path, error: TrustError, where: str) -> HostError:
+    if where.isdigit() and error.code == "update.expired":
+        where = f"expires_at {describe.time_text(int(where))}"
     place = f" [{where}]" if where else ""
     return HostError(f"{path}:{place} {error.code}: {explain(error.code)}", error.code)
 
@@ -473,7 +475,7 @@ def _check_places(arguments: argparse.Namespace, made: Draft) -> None:
     output, link = _places(arguments, made)
     for path in (output, link):
         if path and path.exists():
-            raise HostError(f"{path} exists already and is left as it is.", "host.exists")
+            raise outputs.exists(path)
     for folder in (arguments.draft.parent, output.parent):
         if not os.access(folder, os.W_OK | os.X_OK):
             raise HostError(f"{folder}: no folder that can be written in.", "host.io")
@@ -704,7 +706,7 @@ def _diff(arguments: argparse.Namespace) -> int:
 
 def _bundle(path: Path) -> bytes:
     """Read a bundle file; what is no bundle is refused with its name in front."""
-    content = draft.read_bundle(path)
+    content = draft.read_signed(path)
     try:
         draft.payload_of(content)
     except TrustError as error:

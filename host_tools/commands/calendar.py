@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = [one for state in deployed for one in dates.of_state(state)]
     found += [one for where, chain in chains.items() for one in dates.of_chain(chain, where)]
     found += dates.public(deployed, chains, today)
-    found += hss_rate.ends((str(path), draft.read_bundle(path)) for path in arguments.bundles)
+    found += hss_rate.ends((str(path), draft.read_signed(path)) for path in arguments.bundles)
     found = dates.in_order(found)
     late = [one for one in found if (one.last_day(arguments.lead) or "9999") < str(today)]
     if arguments.ics:

@@ -105,7 +105,7 @@ def _document(arguments: argparse.Namespace) -> int:
             f"{file}: not signed; `Agent.write(file, key)` writes signed ones.",
             "explain.signature",
         )
-    bundles = [draft.read_bundle(Path(file)) for file in arguments.bundle]
+    bundles = [draft.read_signed(Path(file)) for file in arguments.bundle]
     try:
         if len(content) > _DOCUMENT_BYTES:
             raise ValueError

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.vex:
         made = bom.vulnerabilities()
     elif arguments.bundle:
-        made = bom.trust(draft.read_bundle(arguments.bundle))
+        made = bom.trust(draft.read_signed(arguments.bundle))
     else:
         made = bom.software()
     text = bom.as_json(made)

@@ -99,7 +99,7 @@ def read(folder: Path) -> tuple[list[Entry], list[Finding]]:
     for path in paths:
         name = printable(path.name)
         try:
-            content = draft.read_bundle(path)
+            content = draft.read_signed(path)
             shown = describe.describe(content)
         except TrustError as error:
             text = f"{name}: {error.code}: {explain(error.code)}"

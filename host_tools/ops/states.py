@@ -79,7 +79,7 @@ def load(path: Path) -> Deployed:
     """Read a bundle file; refuses with the device's code for what is wrong in it."""
     name = printable(str(path))
     try:
-        return Deployed(name, bundle.parse(BytesSource(draft.read_bundle(path))))
+        return Deployed(name, bundle.parse(BytesSource(draft.read_signed(path))))
     except TrustError as error:
         raise HostError(f"{name}: {error.code}: {REASONS[error.code][0]}", error.code) from None
 

@@ -64,6 +64,7 @@ from trustanchor.kinds import (
     RATCHET_ORDERED,
     SERVER_AUTH,
 )
+from trustanchor.limits import PINS
 from trustanchor.state import derive
 from trustanchor.state.anchors import Anchor
 from trustanchor.state.model import Pin, PinSet, Service
@@ -78,6 +79,17 @@ PURPOSES = {"server": SERVER_AUTH, "client": CLIENT_AUTH}
 EXPIRIES = {"refuse": EXPIRY_REFUSE, "anchors": EXPIRY_ANCHORS}
 RATCHETS = {"backup": RATCHET_BACKUP, "ordered": RATCHET_ORDERED, "never": RATCHET_NEVER}
 _SHA256_HEX = re.compile("[0-9a-fA-F]{64}")
+_MOST = (1 << 32) - 1  # of a whole number in a bundle
+_PORTS = (1 << 16) - 1
+# What a field is, for people.
+_WORDS: dict[type, str] = {
+    int: "a whole number, without quotes",
+    str: "a text in quotes",
+    bool: "true or false, without quotes",
+    list: "a list in [ ], or tables with their name in [[ ]]",
+    dict: "a table",
+    datetime.datetime: "a date without quotes, as 2027-01-31",
+}
 
 # What commands/pin.py asks its caller for. A description names public things: no passphrase.
 _NO_PASSPHRASE = argparse.Namespace(passphrase_file=None)
@@ -133,18 +145,27 @@ class Table:
         self._taken.append(name)
         if name not in self._fields:
             if default is _ABSENT:
-                raise self.refuse(f"{name} is missing.")
+                near = difflib.get_close_matches(name, self._fields, n=1)
+                hint = f"; did you mean it by {printable(near[0])}?" if near else "."
+                raise self.refuse(f"{name} is missing{hint}")
             return default
         value = self._fields.pop(name)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
             wanted = kind if isinstance(kind, type) else kind[0]
-            raise self.refuse(f"{name} is {_shown(value)}; it is a {wanted.__name__}.")
+            raise self.refuse(f"{name} is {_shown(value)}; it is {_WORDS[wanted]}.")
+        return value
+
+    def number(self, name: str, default: Any = _ABSENT, least: int = 1, most: int = _MOST) -> Any:
+        """A whole number within what its field may hold."""
+        value = self.take(name, int, default)
+        if value is not None and not least <= value <= most:
+            raise self.refuse(f"{name} is {value}; it is a number from {least} to {most}.")
         return value
 
     def texts(self, name: str, default: Any = _ABSENT) -> Any:
         values = self.take(name, list, default)
         if values is not None and not all(isinstance(value, str) for value in values):
-            raise self.refuse(f"{name} is a list of strings.")
+            raise self.refuse(f"{name} is a list of texts in quotes.")
         return values
 
     def choice(self, name: str, choices: dict[str, int], default: str) -> int:
@@ -192,7 +213,15 @@ class Table:
         """A file named in the description is beside it, unless its path is absolute."""
         if "\0" in name:
             raise self.refuse("a file name has no NUL byte.")
-        return self.path.parent / name
+        file = self.path.parent / name
+        if not file.exists():
+            place = f", [{self.where}]" if self.where else ""
+            raise HostError(
+                f"{self.path}{place}: {printable(name)}: there is no such file beside the "
+                "description.",
+                "input.no_such_file",
+            )
+        return file
 
 
 def _shown(value: Any) -> str:
@@ -209,12 +238,12 @@ def _description(top: Table, now: int) -> Description:
     trial = top.table("trial")
     trial_s = tries = None
     if trial:
-        trial_s = trial.take("deadline_s", int, None)
-        tries = trial.take("tries", int, None)
+        trial_s = trial.number("deadline_s", None)
+        tries = trial.number("tries", None)
         trial.finish()
     described = Description(
-        epoch=top.take("epoch", int, 0),
-        sequence=top.take("sequence", int),
+        epoch=top.number("epoch", 0, least=0),
+        sequence=top.number("sequence"),
         issued_at=top.seconds("issued_at", now),  # type: ignore[arg-type]
         expires_at=top.seconds("expires_at"),
         products=products,
@@ -281,7 +310,12 @@ def _authority(top: Table, name: str) -> Authority:
 def _group(table: Table) -> tuple[int, list[Key]]:
     names = table.texts("keys")
     keys = [_authority_key(table, name) for name in names]
-    return table.take("threshold", int, len(keys)), keys
+    threshold = table.take("threshold", int, len(keys))
+    if not 1 <= threshold <= len(keys):
+        raise table.refuse(
+            f"threshold is {threshold}; of {len(keys)} keys it is a number from 1 to {len(keys)}."
+        )
+    return threshold, keys
 
 
 def _authority_key(table: Table, name: str) -> Key:
@@ -290,15 +324,17 @@ def _authority_key(table: Table, name: str) -> Key:
 
 def _probe(table: Table) -> Probe:
     return Probe(
-        table.take("service", str), table.take("host", str, None), table.take("port", int, None)
+        table.take("service", str),
+        table.take("host", str, None),
+        table.number("port", None, most=_PORTS),
     )
 
 
 def _service(table: Table) -> Service:
     return Service(
         table.take("name", str),
-        table.texts("hosts", None),
-        port=table.take("port", int, None),
+        _hosts(table, table.texts("hosts", None)),
+        port=table.number("port", None, most=_PORTS),
         purpose=table.choice("purpose", PURPOSES, "server"),
         mode=table.choice("mode", MODES, "path"),
         pin_set=table.take("pins", str, None),
@@ -311,10 +347,34 @@ def _service(table: Table) -> Service:
     )
 
 
+def _hosts(table: Table, hosts: list[str] | None) -> list[str] | None:
+    """The host patterns of a service; what is more than a host is said to be that."""
+    if hosts == []:
+        raise table.refuse("hosts is empty: name a host, or leave hosts out.")
+    for host in hosts or []:
+        if not host:
+            raise table.refuse("hosts: '' is no host: name one, or leave hosts out.")
+        bare = host.partition("://")[2] or host
+        name, _, port = bare.partition("/")[0].rpartition(":")
+        if host != bare or "/" in bare or (name and port.isdigit() and ":" not in name):
+            asked = f", and port = {port}" if name and port.isdigit() else ""
+            raise table.refuse(
+                f"hosts: {_shown(host)} is more than a host: write "
+                f'"{printable(name if asked else bare.partition("/")[0])}"{asked}.'
+            )
+    return hosts
+
+
 def _pin_set(table: Table) -> PinSet:
+    pins = [_read(pin, _pin) for pin in table.tables("pins")]
+    if not 2 <= len(pins) <= PINS:
+        raise table.refuse(
+            f"pins has {len(pins)}; a set has 2 to {PINS}: the second key is for the day on "
+            "which the first is lost."
+        )
     return PinSet(
         table.take("name", str),
-        [_read(pin, _pin) for pin in table.tables("pins")],
+        pins,
         on_expiry=table.choice("on_expiry", EXPIRIES, "refuse"),
         ratchet=table.choice("ratchet", RATCHETS, "backup"),
         hold_s=table.take("hold_s", int, 0),

@@ -39,6 +39,7 @@ from trustanchor.update.cose import Message
 
 FORMAT = "trustanchor-draft-1"
 _DRAFT_BYTES = 2 << 20
+_TEXT = bytes([*range(32, 127), 9, 10, 13])
 _BUNDLE_BYTES = 1 << 20  # far above the device's own limit, which refuses with its own code
 
 
@@ -184,8 +185,8 @@ def build(description: Description, kind: str, current: bytes, links: list[bytes
             )
         if kind == "state" and description.sequence <= before.sequence:
             raise HostError(
-                f"sequence is {description.sequence}: above {before.sequence}, that of the "
-                "current state.",
+                f"sequence is {description.sequence}, and the current state has "
+                f"{before.sequence}: give it {before.sequence + 1} or more.",
                 "bundle.sequence",
             )
     elif kind == "rescue":
@@ -381,6 +382,23 @@ def read_bundle(path: Path) -> bytes:
     if len(content) > _BUNDLE_BYTES:
         raise HostError(f"{path}: larger than any bundle.", "bundle.too_large")
     return content
+
+
+def read_signed(path: Path) -> bytes:
+    """read_bundle() of what can be a bundle; a file that is something else is called by its name.
+
+    Raises HostError bundle.file.
+    """
+    content = read_bundle(path)
+    if is_draft(content):
+        what = "a draft, which not everybody has signed yet: `trustanchor bundle sign` goes on"
+    elif content.startswith(b"-----BEGIN"):
+        what = "PEM"
+    elif content and not content.translate(None, _TEXT):
+        what = "text. `trustanchor bundle build` makes a draft of a description"
+    else:
+        return content
+    raise HostError(f"{path}: no bundle; it is {what}.", "bundle.file")
 
 
 def is_draft(content: bytes) -> bool:

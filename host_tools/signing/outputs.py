@@ -19,10 +19,18 @@ from pathlib import Path
 from host_tools.cli.errors import HostError
 
 
+def exists(path: Path) -> HostError:
+    """The refusal to write over somebody's file."""
+    return HostError(
+        f"{path} exists already and is left as it is. Delete it, or give another name.",
+        "host.exists",
+    )
+
+
 def write_new(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Create path with content; refuse (host.exists) when something else is there already."""
     if path.is_symlink() or (path.exists() and not _has(path, content)):
-        raise HostError(f"{path} exists already and is left as it is.", "host.exists")
+        raise exists(path)
     if path.exists():
         _clear(path)
         return
@@ -30,7 +38,7 @@ def write_new(path: Path, content: bytes, mode: int = 0o644) -> None:
     try:
         os.link(scratch, path)  # unlike a rename it overwrites nothing
     except FileExistsError:
-        raise HostError(f"{path} exists already and is left as it is.", "host.exists") from None
+        raise exists(path) from None
     finally:
         scratch.unlink()
     sync_folder(path.parent)
@@ -56,7 +64,7 @@ def write_set(files: Mapping[Path, tuple[bytes, int]]) -> None:
     paths = list(files)
     for path in paths:
         if path.exists() or path.is_symlink():
-            raise HostError(f"{path} exists already and is left as it is.", "host.exists")
+            raise exists(path)
     scratches: list[Path] = []
     try:
         for path, (content, mode) in files.items():

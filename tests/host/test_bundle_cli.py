@@ -273,15 +273,15 @@ def test_diff_and_inspect_say_what_changes(desk: Path, capsys: pytest.CaptureFix
     [
         (("sequence = 1", "sequense = 1"), "sequence is missing"),
         (("sequence = 1", "sequence = 1\nsequense = 1"), "did you mean sequence"),
-        (("sequence = 1", "sequence = 'one'"), "it is a int"),
-        (("sequence = 1", "sequence = true"), "it is a int"),
+        (("sequence = 1", "sequence = 'one'"), "it is a whole number"),
+        (("sequence = 1", "sequence = true"), "it is a whole number"),
         (("[[backup]]", "[[backups]]"), "backup"),
         (('name = "mqtt"', 'name = "mqtt"\nmode = "paths"'), "it is one of path"),
         (("server.pub", "missing.pub"), "missing.pub"),
         (("root.pem", "alice.pub"), "line 1: no certificate is read from PUBLIC KEY"),
         (("sequence = 1", "sequence = 1\nissued_at = 2026-01-01T00:00:00"), "time zone"),
         (("sequence = 1", "sequence = 1 1"), "not TOML"),
-        (('"bob.pub"]', '"server.pub", 1]'), "list of strings"),
+        (('"bob.pub"]', '"server.pub", 1]'), "list of texts"),
     ],
 )
 def test_a_mistake_in_the_description_is_named(
@@ -310,7 +310,7 @@ def test_a_file_of_two_public_keys_is_no_authority_key(
     [
         (("spare.pub", "server.pub"), "pin"),
         (('pins = "broker"', 'pins = "other"'), "service"),
-        (("sequence = 1", "sequence = 0"), "cbor"),
+        (("sequence = 1", "sequence = 0"), "toml"),
         (('"bob.pub"]', '"alice.pub"]'), "bundle"),
     ],
 )

@@ -280,7 +280,7 @@ def test_an_age_beyond_the_year_9999_ends_with_it(tmp_path, capsys):
 
 
 def test_a_file_that_is_no_bundle_is_refused(tmp_path, capsys):
-    (tmp_path / "bad.bundle").write_bytes(b"not a bundle")
+    (tmp_path / "bad.bundle").write_bytes(b"\xffnot a bundle")
     assert cli.main(["calendar", str(tmp_path / "bad.bundle"), "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["error"]["code"].startswith("cbor.")
 

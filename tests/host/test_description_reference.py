@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PARSER = (ROOT / "host_tools" / "signing" / "description.py").read_text()
 REFERENCE = (ROOT / "host_tools" / "BUNDLES.md").read_text()
-_READERS = {"take", "texts", "choice", "seconds", "tables", "table"}
+_READERS = {"take", "number", "texts", "choice", "seconds", "tables", "table"}
 
 # Where description.py reads a table: (function, name of the table in it), and its heading.
 SECTIONS = {

@@ -328,7 +328,7 @@ def test_a_planned_leaf_alone_needs_no_signature(desk, capsys):
         (('issuer = ["ca.pem"]', "issuer = []"), "toml.field", "issuer"),
         (("from = 2026-12-01", "from = -5"), "toml.field", "not behind from"),
         (("until = 2027-06-01", f"until = {1 << 70}"), "toml.field", "not behind from"),
-        (('bundle = "8.bundle"', 'bundle = "old.pem"'), "cbor.", "old.pem"),
+        (('bundle = "8.bundle"', 'bundle = "old.pem"'), "bundle.file", "old.pem"),
         (("devices = 1000", "devices = -1"), "toml.field", "count"),
     ],
 )

@@ -51,8 +51,8 @@ def test_files_are_found_from_the_folder_of_the_description(desk: Path) -> None:
     [
         ("spare.pub", "server.pub", "pin.duplicate", 1),
         ("vault.pub", "alice.pub", "bundle.key_repeated", 1),
-        ("alice.pub", "missing.pub", "host.io", 3),
-        ("server.pub", "missing.pem", "host.io", 3),
+        ("alice.pub", "missing.pub", "input.no_such_file", 3),
+        ("server.pub", "missing.pem", "input.no_such_file", 3),
         ("alice.pub", "root.pem", "input.pem", 1),
     ],
 )
