@@ -28,6 +28,17 @@ _RUN = """
 import gc, machine, os, sys, time
 machine.RTC().datetime({now})  # tests of the clock begin where a board's program has set it
 os.chdir({folder!r})
+
+def clear(path):
+    for name, kind, *_ in list(os.ilistdir(path)):
+        if kind == 0x4000:
+            clear(path + "/" + name)
+            os.rmdir(path + "/" + name)
+        else:
+            os.remove(path + "/" + name)
+
+if "tmp" in os.listdir("build"):
+    clear("build/tmp")  # what the file before has left fills a small flash
 sys.path[:] = [{folder!r}, ".frozen"]
 gc.threshold(2048)
 import {name} as module
