@@ -7,6 +7,7 @@ A name says nothing that is signed: it is shown behind the id, never instead of 
 """
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,5 +35,6 @@ def shown(what: Any, known: dict[str, str]) -> Any:
         return [shown(one, known) for one in what]
     if isinstance(what, str):
         for kid, name in known.items():
-            what = what.replace(kid, f"{kid} ({name})")
+            # Some places show the whole digest, of which the id is the beginning.
+            what = re.sub(rf"\b{kid}[0-9a-f]*", rf"\g<0> ({name})", what)
     return what

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from host_tools.cli import main as cli
+from host_tools.signing import labels
 from tests.host.test_bundle_cli import AFTER_FIRST, FIRST, bundle, desk, keys, refused
 
 __all__ = ["desk", "keys"]  # fixtures
@@ -36,6 +37,17 @@ def test_two_halves_make_a_bundle(signed_apart: Path, capsys: pytest.CaptureFixt
     assert not Path("2.bundle").exists()
     assert bundle("merge", "2.draft", "alices.draft", "bobs.draft", *CURRENT) == 0
     assert bundle("verify", "2.bundle", *CURRENT) == 0
+
+
+def test_a_whole_digest_keeps_its_digits_together(signed_apart: Path) -> None:
+    known = labels.beside(Path())
+    (kid,) = [kid for kid, name in known.items() if name == "alice.pub"]
+    whole = kid + "27553ec48e845578"
+    assert labels.shown({"keys": [f"ES256 {whole}"]}, known) == {
+        "keys": [f"ES256 {whole} (alice.pub)"]
+    }
+    assert labels.shown(f"ff{kid}", known) == f"ff{kid}"
+    assert labels.shown(f"ES256 {kid}, {kid}", known).count("(alice.pub)") == 2
 
 
 def test_merging_twice_adds_nothing(
