@@ -37,6 +37,7 @@ from host_tools.demo.servers import (
     one_record,
     small_records,
 )
+from tests import own_mbedtls
 from tests.certs import pki
 from tests.integration.keyless import KeylessServer
 
@@ -49,8 +50,9 @@ TAP = "MicroPython 32-bit, over the tap"
 # As rp2 and stm32 boards have it: TLS 1.2 only, no getpeercert, no PEM (tls/own_config.py).
 OWN = "MicroPython with its own mbedTLS"
 OWN_TAP = "MicroPython with its own mbedTLS, over the tap"
-INTERPRETERS = ("MicroPython 32-bit", "MicroPython 64-bit", "CPython", TAP, ROM, OWN, OWN_TAP)
-RUNS = {"1.2": len(INTERPRETERS) - 1, "1.3": len(INTERPRETERS) - 3}  # of most rows
+OWNS = () if own_mbedtls.missing() else (OWN, OWN_TAP)
+INTERPRETERS = ("MicroPython 32-bit", "MicroPython 64-bit", "CPython", TAP, ROM, *OWNS)
+RUNS = {"1.2": len(INTERPRETERS) - 1, "1.3": len(INTERPRETERS) - 1 - len(OWNS)}  # of most rows
 TIMEOUT_S = 120
 
 
@@ -472,6 +474,12 @@ def test_row(row: Row, interpreter: str, outcomes: dict[str, dict[str, dict[str,
         # One connection's own objects; a chain leaked in every round would be 900 KB.
         assert heap_bytes < 8192
         assert process_kb < 256
+
+
+def test_a_build_with_its_own_mbedtls_is_among_them() -> None:
+    if reason := own_mbedtls.missing():
+        pytest.skip(reason)
+    assert OWN in INTERPRETERS
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -22,6 +22,7 @@ import pytest
 from host_tools.build import deploy, runtime
 from host_tools.cli.reasons import REASONS
 from host_tools.demo.servers import ClosingServer, Relay, TlsServer
+from tests import own_mbedtls
 from tests.certs import pki
 from tests.integration import hostile
 
@@ -30,7 +31,8 @@ DEVICE = Path(__file__).with_name("hostile_device.py")
 RENEGOTIATION_DEVICE = Path(__file__).with_name("renegotiation_device.py")
 SHORT_DEVICE = Path(__file__).with_name("short_device.py")
 OWN = "MicroPython with its own mbedTLS"  # as rp2 and stm32 boards have it
-INTERPRETERS = ("MicroPython 32-bit", "MicroPython 64-bit", "CPython", OWN)
+OWNS = () if own_mbedtls.missing() else (OWN,)  # test_connections.py says why there is none
+INTERPRETERS = ("MicroPython 32-bit", "MicroPython 64-bit", "CPython", *OWNS)
 TIMEOUT_S = 240
 FLIPS = range(0, 1400, 23)
 FLOOD_S = 14
